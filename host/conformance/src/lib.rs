@@ -30,6 +30,7 @@ mod queues;
 mod retry;
 mod submit;
 mod threads;
+mod together;
 mod unique;
 mod upkeep;
 mod world;
@@ -53,7 +54,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 20] = [
+const ALL: [&[Case]; 21] = [
     submit::CASES,
     unique::CASES,
     import::CASES,
@@ -61,6 +62,7 @@ const ALL: [&[Case]; 20] = [
     amend::CASES,
     find::CASES,
     claim::CASES,
+    together::CASES,
     queues::CASES,
     left_out::CASES,
     lease::CASES,

@@ -12,7 +12,6 @@ use hostel_core::{
     ErrorKind, FromValue, InputSpec, QueueName, RunFact, RunId, RunSpec, State, StoredValue, Timestamp,
     Unique, Value,
 };
-use tokio::sync::futures::OwnedNotified;
 use tokio::task::JoinSet;
 
 use crate::args::Args;
@@ -124,7 +123,7 @@ impl Task {
             spec.due = spec.due.and(stored.due);
         }
         let asked = spec.id;
-        let id = match journal.submit(now(), &[spec])?.first() {
+        let id = match self.host().standing.submit(&*journal, now(), &[spec])?.first() {
             Some(Submitted::Duplicate { of }) => *of,
             Some(Submitted::New | Submitted::Replaced { .. }) => {
                 name.into_iter().for_each(|name| name_run(&*journal, asked, name));
@@ -192,6 +191,16 @@ impl Task {
 }
 
 impl crate::Host {
+    /// Stores runs that are data, such as those of [`Task::delayed_spec`], in the host's journal, as [`Journal::submit`] does. A
+    /// [worker](crate::Worker) of this host that is idle has claimed the first of them when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Medium`] if the journal cannot be opened, and those of [`Journal::submit`].
+    pub fn delay_specs(&self, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
+        self.state().standing.submit(&**self.opened_journal()?, now(), specs)
+    }
+
     /// A handle to a run in the host's journal, whether or not there is one.
     ///
     /// # Errors
@@ -249,15 +258,12 @@ impl DelayedRun {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<JournalEntry>, JournalError> {
-        let ending = self.host.journal_watch.wait_for(&self.journal, self.id).map_err(unwatched)?;
+        let mut ending = self.host.journal_watch.wait_for(&self.journal, self.id).map_err(unwatched)?;
         let timers = self.host.scheduler.timers();
-        let mut timer = JoinSet::new();
-        if let Some(timeout) = timeout.into() {
-            timer.spawn_on(async move { tokio::time::sleep(timeout).await }, timers);
-        }
+        let (mut timeout, mut timer) = (timeout.into(), JoinSet::new());
         let mut is_over = false;
         loop {
-            let woken = ending.notified();
+            ending.mark_known();
             let run = self.clone();
             match timers.spawn_blocking(move || run.entry()).await {
                 Ok(entry) => {
@@ -269,7 +275,14 @@ impl DelayedRun {
                 // The host was dropped.
                 Err(_) => return Ok(Some(self.entry()?).filter(|entry| entry.state().is_terminal())),
             }
-            is_over = is_first_over(woken, &mut timer).await;
+            if let Some(timeout) = timeout.take() {
+                timer.spawn_on(async move { tokio::time::sleep(timeout).await }, timers);
+            }
+            match first(ending.changed(), &mut timer).await {
+                Some(Some(ended)) => return Ok(Some(Arc::unwrap_or_clone(ended))),
+                Some(None) => {}
+                None => is_over = true,
+            }
         }
     }
 
@@ -292,13 +305,15 @@ impl DelayedRun {
     }
 }
 
-/// Whether the time is over before the run may have ended.
-async fn is_first_over(woken: OwnedNotified, timer: &mut JoinSet<()>) -> bool {
+/// What the wait returns, or `None` if the time is over before that.
+async fn first<T>(wait: impl Future<Output = T>, timer: &mut JoinSet<()>) -> Option<T> {
     if timer.is_empty() {
-        woken.await;
-        return false;
+        return Some(wait.await);
     }
-    matches!(select(pin!(woken), pin!(timer.join_next())).await, Either::Right(_))
+    match select(pin!(wait), pin!(timer.join_next())).await {
+        Either::Left((ended, _)) => Some(ended),
+        Either::Right(_) => None,
+    }
 }
 
 /// The system refused a thread for the journal's watch.

@@ -22,6 +22,7 @@ use crate::journal_watch::JournalChanges;
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::{Bounds, Runner};
+use crate::standing::StandingClaims;
 use crate::transaction::TransactionBuilder;
 
 /// Runs tasks: owns the worker threads, the sandbox engine and the cache.
@@ -127,6 +128,7 @@ impl Host {
             workers: settings.max_workers,
             journal: LazyJournal::new(settings.journal.clone(), settings.data_dir.as_deref()),
             journal_watch: Arc::default(),
+            standing: StandingClaims::default(),
         });
         let last = LastSteps(Arc::clone(&state));
         Ok(Self { state, runner, _last: last })
@@ -249,9 +251,11 @@ impl Host {
     ///
     /// [`JournalError::Medium`] if the journal cannot be opened, or the system refused the thread.
     pub fn journal_changes(&self) -> Result<JournalChanges, JournalError> {
-        let journal =
-            self.journal().map_err(|error| JournalError::Medium { action: "open", source: error.into() })?;
-        self.state.journal_watch.listen(journal).map_err(unwatched)
+        self.state.journal_watch.listen(self.opened_journal()?).map_err(unwatched)
+    }
+
+    pub(crate) fn opened_journal(&self) -> Result<&Arc<dyn Journal>, JournalError> {
+        self.journal().map_err(|error| JournalError::Medium { action: "open", source: error.into() })
     }
 
     pub(crate) fn state(&self) -> &Arc<HostState> {

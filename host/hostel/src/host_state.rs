@@ -16,6 +16,7 @@ use crate::journal_watch::JournalWatch;
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::Scheduler;
+use crate::standing::StandingClaims;
 
 /// The shared state of a host, its components, tasks and runs.
 pub(crate) struct HostState {
@@ -33,6 +34,8 @@ pub(crate) struct HostState {
     pub(crate) workers: usize,
     pub(crate) journal: LazyJournal,
     pub(crate) journal_watch: Arc<JournalWatch>,
+    /// What idle workers would claim.
+    pub(crate) standing: StandingClaims,
 }
 
 impl HostState {

@@ -7,11 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use hostel_core::RunId;
-use tokio::sync::Notify;
-use tokio::sync::futures::OwnedNotified;
 use tokio::sync::watch;
 
-use crate::journal::{Journal, JournalError, MAX_EVENTS};
+use crate::journal::{Journal, JournalEntry, JournalError, MAX_EVENTS};
 
 /// The longest wait of the thread for one change.
 const BEAT: Duration = Duration::from_secs(1);
@@ -28,8 +26,11 @@ struct Watched {
     /// While the thread exists. Waiters have a receiver, too.
     changes: Option<watch::Sender<()>>,
     /// The runs with waiters, and the number of these.
-    runs: HashMap<RunId, (Arc<Notify>, usize)>,
+    runs: HashMap<RunId, (watch::Sender<End>, usize)>,
 }
+
+/// What waiters are told: the run as it has ended, or nothing if they have to look themselves.
+type End = Option<Arc<JournalEntry>>;
 
 /// Changes of a journal, for the task that reads it after each of them: [`Host::journal_changes`](crate::Host::journal_changes).
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct JournalChanges(watch::Receiver<()>);
 pub(crate) struct EndOfRun {
     watch: Arc<JournalWatch>,
     run: RunId,
-    notify: Arc<Notify>,
+    end: watch::Receiver<End>,
     _changes: JournalChanges,
 }
 
@@ -90,9 +91,17 @@ impl JournalWatch {
     pub(crate) fn wait_for(self: &Arc<Self>, journal: &Arc<dyn Journal>, run: RunId) -> io::Result<EndOfRun> {
         let changes = self.listen(journal)?;
         let mut watched = self.lock();
-        let (notify, count) = watched.runs.entry(run).or_default();
+        let (end, count) = watched.runs.entry(run).or_default();
         *count += 1;
-        Ok(EndOfRun { watch: Arc::clone(self), run, notify: Arc::clone(notify), _changes: changes })
+        Ok(EndOfRun { watch: Arc::clone(self), run, end: end.subscribe(), _changes: changes })
+    }
+
+    /// Tells those who wait for a run how it has ended, so that they need not read the journal. It is recorded already.
+    pub(crate) fn ended(&self, run: &JournalEntry) {
+        let watched = self.lock();
+        if let Some((end, _)) = watched.runs.get(&run.run()) {
+            end.send_replace(Some(Arc::new(run.clone())));
+        }
     }
 
     /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
@@ -147,7 +156,7 @@ impl JournalWatch {
             let events = journal.events(last, MAX_EVENTS)?;
             let watched = self.lock();
             for event in events.iter().filter(|event| event.state.is_terminal()) {
-                watched.runs.get(&event.run).into_iter().for_each(|(notify, _)| notify.notify_waiters());
+                watched.runs.get(&event.run).into_iter().for_each(|(end, _)| _ = end.send_replace(None));
             }
             last = events.last().map_or(last, |event| event.seq);
             if events.len() < MAX_EVENTS {
@@ -157,14 +166,25 @@ impl JournalWatch {
     }
 
     fn wake_all(&self) {
-        self.lock().runs.values().for_each(|(notify, _)| notify.notify_waiters());
+        self.lock().runs.values().for_each(|(end, _)| _ = end.send_replace(None));
     }
 }
 
 impl EndOfRun {
-    /// Completes when the run may have ended since this was called.
-    pub(crate) fn notified(&self) -> OwnedNotified {
-        Arc::clone(&self.notify).notified_owned()
+    /// What happened before this call counts as known. Call it, read the run, and then wait.
+    pub(crate) fn mark_known(&mut self) {
+        self.end.mark_unchanged();
+    }
+
+    /// Completes when the run may have ended since then; with the run if a worker of this process has told how it ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: nothing is lost.
+    pub(crate) async fn changed(&mut self) -> Option<Arc<JournalEntry>> {
+        // The sender is there as long as this is.
+        _ = self.end.changed().await;
+        self.end.borrow().clone()
     }
 }
 
@@ -212,16 +232,39 @@ mod tests {
         // The first wait begins while nobody waits, the second while the thread knows the last event.
         for id in 1..=3 {
             let run = RunId::from_bytes([id; 16]);
-            let end = watch.wait_for(&journal, run).unwrap();
+            let mut end = watch.wait_for(&journal, run).unwrap();
             loop {
-                let notified = end.notified();
+                end.mark_known();
                 if journal.get(run).unwrap().unwrap().state().is_terminal() {
                     break;
                 }
                 journal.cancel(Timestamp::from_unix_nanos(2), run).unwrap();
-                within(notified);
+                assert_eq!(within(end.changed()), None);
             }
         }
+        assert!(watch.lock().runs.is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_when_a_worker_tells_of_an_end_have_the_run() {
+        let (watch, journal) = watched();
+        // Without the thread, which tells of the event, too.
+        watch.lock().changes = Some(tokio::sync::watch::Sender::new(()));
+        submit(&*journal, [1, 2]);
+        let [run, other] = [1, 2].map(|id| RunId::from_bytes([id; 16]));
+        let [mut first, mut second, third] =
+            [run, run, other].map(|run| watch.wait_for(&journal, run).unwrap());
+        journal.cancel(Timestamp::from_unix_nanos(2), run).unwrap();
+        let entry = journal.get(run).unwrap().unwrap();
+        watch.ended(&entry);
+        let mut late = watch.wait_for(&journal, run).unwrap();
+        assert_eq!(within(first.changed()).as_deref(), Some(&entry));
+        assert!(!late.end.has_changed().unwrap(), "it comes after that end");
+        assert!(!third.end.has_changed().unwrap(), "it waits for another run");
+        watch.wake_all();
+        assert_eq!([within(late.changed()), within(second.changed())], [None, None], "they look themselves");
+        drop((first, second, third, late));
+        watch.ended(&entry);
         assert!(watch.lock().runs.is_empty());
     }
 
@@ -229,12 +272,12 @@ mod tests {
     fn a_waiter_looks_itself_if_its_run_is_removed() {
         let (watch, journal) = watched();
         submit(&*journal, [1]);
-        let end = watch.wait_for(&journal, RunId::from_bytes([1; 16])).unwrap();
-        within(end.notified());
-        let notified = end.notified();
+        let mut end = watch.wait_for(&journal, RunId::from_bytes([1; 16])).unwrap();
+        within(end.changed());
+        end.mark_known();
         journal.cancel(Timestamp::from_unix_nanos(2), RunId::from_bytes([1; 16])).unwrap();
         journal.remove(RunId::from_bytes([1; 16])).unwrap();
-        within(notified);
+        within(end.changed());
         assert_eq!(journal.get(RunId::from_bytes([1; 16])).unwrap(), None);
     }
 

@@ -158,6 +158,7 @@ mod flight;
 pub mod journal;
 pub mod registry;
 mod runner;
+mod standing;
 
 mod calls;
 mod data_dir;

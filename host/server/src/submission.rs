@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted, TraceParent};
+use hostel::journal::{
+    Journal, JournalConflict, JournalEntry, JournalError, RunRecord, RunSpec, Submitted, TraceParent,
+};
 use hostel::registry::{ComponentRef, RegistryError};
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
@@ -319,12 +321,14 @@ pub(crate) async fn with_blobs(
 }
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stored {
     /// The run: the one of the request, or one that has its unique key.
     pub(crate) run: RunId,
     /// Whether it was there before.
     pub(crate) existing: bool,
+    /// The run, if it has ended with a cached value: nobody has to read it.
+    pub(crate) ended: Option<JournalEntry>,
 }
 
 /// Stores a run of a task. Durable on return. One with an id of the client may have been stored before; the times of the first
@@ -334,20 +338,30 @@ pub(crate) async fn store(app: &Arc<App>, task: Task, mut spec: RunSpec, is_name
     let submitted = app.journal(move |journal| {
         let is_known = is_named && journal.get(run)?.is_some();
         if let Some(record) = if is_known { None } else { cached(&of_app, &task, &spec) } {
-            match journal.import(&[record]) {
+            match journal.import(std::slice::from_ref(&record)) {
                 // Another request was first.
                 Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if is_named => {}
-                imported => return imported.map(|imported| imported.into_iter().next()),
+                imported => {
+                    let submitted = imported?.into_iter().next();
+                    let is_new = submitted == Some(Submitted::New);
+                    return Ok((submitted, is_new.then(|| ended(&record)).flatten()));
+                }
             }
         }
-        let submitted = submit(journal, std::slice::from_mut(&mut spec), is_named)?;
-        Ok::<_, JournalError>(submitted.into_iter().next())
+        let submitted = submit(&of_app, std::slice::from_mut(&mut spec), is_named)?;
+        Ok::<_, JournalError>((submitted.into_iter().next(), None))
     });
-    Ok(match submitted.await? {
-        Some(Submitted::Duplicate { of }) => Stored { run: of, existing: true },
-        Some(Submitted::Existing) => Stored { run, existing: true },
-        Some(Submitted::New | Submitted::Replaced { .. }) | None => Stored { run, existing: false },
+    let (submitted, ended) = submitted.await?;
+    Ok(match submitted {
+        Some(Submitted::Duplicate { of }) => Stored { run: of, existing: true, ended },
+        Some(Submitted::Existing) => Stored { run, existing: true, ended },
+        Some(Submitted::New | Submitted::Replaced { .. }) | None => Stored { run, existing: false, ended },
     })
+}
+
+/// A run that was imported, as the journal has it.
+fn ended(record: &RunRecord) -> Option<JournalEntry> {
+    JournalEntry::imported(record).ok().map(|(entry, _)| entry)
 }
 
 /// The record of a run that the cache answers, unless too many others look up values at this moment.
@@ -357,9 +371,9 @@ fn cached(app: &App, task: &Task, spec: &RunSpec) -> Option<RunRecord> {
 }
 
 /// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times
-/// of the first submission count.
+/// of the first submission count. A worker of this server that is idle claims the first of them at once.
 pub(crate) fn submit(
-    journal: &dyn Journal,
+    app: &App,
     specs: &mut [RunSpec],
     are_named: bool,
 ) -> Result<Vec<Submitted>, JournalError> {
@@ -368,10 +382,10 @@ pub(crate) fn submit(
     let mut tries = 0;
     loop {
         if are_named {
-            specs.iter_mut().try_for_each(|spec| same_times(journal, spec))?;
+            specs.iter_mut().try_for_each(|spec| same_times(&*app.journal, spec))?;
         }
         tries += 1;
-        match journal.submit(now(), specs) {
+        match app.host.delay_specs(specs) {
             Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if are_named && tries < TRIES => {}
             submitted => return submitted,
         }
@@ -418,22 +432,22 @@ pub(crate) fn wait(text: Option<&str>) -> Answer<Option<Duration>> {
 }
 
 /// Waits until a run has ended, or for this time, and returns what is known then.
-pub(crate) async fn wait_for_end(
-    app: &Arc<App>,
-    run: RunId,
-    wait: Duration,
-) -> Answer<hostel::journal::JournalEntry> {
-    let entry = app.entry(run).await?;
-    if wait.is_zero() || entry.state().is_terminal() {
-        return Ok(entry);
+pub(crate) async fn wait_for_end(app: &Arc<App>, run: RunId, wait: Duration) -> Answer<JournalEntry> {
+    if wait.is_zero() {
+        return app.entry(run).await;
     }
     let delayed = app.host.delayed(run)?;
     let mut closing = app.closing.subscribe();
-    tokio::select! {
-        ended = delayed.wait(wait) => ended.map(drop)?,
-        _ = closing.wait_for(|closing| *closing) => {}
+    let ended = tokio::select! {
+        ended = delayed.wait(wait) => ended,
+        _ = closing.wait_for(|closing| *closing) => Ok(None),
+    };
+    match ended {
+        Ok(Some(entry)) => Ok(entry),
+        // The answer about a run that is not there has a hint.
+        Ok(None) | Err(JournalError::NotFound { .. }) => app.entry(run).await,
+        Err(error) => Err(error.into()),
     }
-    app.entry(run).await
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ const HOSTEL: [Room; 6] = [
             "lazy_journal",
             "registry",
             "runner",
+            "standing",
         ],
         uses: &["words"],
     },

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalError, LimitScope,
-    MAX_CRASHES, MAX_EXPIRED, Pause, Prune, Retention, RunLimit, Submitted,
+    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError,
+    LimitScope, MAX_CRASHES, MAX_EXPIRED, Pause, Prune, Retention, RunLimit, Submitted,
 };
 use hostel_core::{Amendment, Event, RunFact, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
@@ -67,6 +67,30 @@ pub(crate) fn check(make: Make<'_>) {
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// A claim.
+struct Asked {
+    limit: usize,
+    queue: Option<u8>,
+    /// The task that is left out.
+    without: Option<u8>,
+    is_idle: bool,
+    worker: u8,
+}
+
+impl Asked {
+    fn request(&self, now: u64) -> ClaimRequest {
+        let queues = self.queue.into_iter().map(queue_name).collect();
+        let without = self.without.into_iter().map(task_key).collect();
+        let request = request(&self.worker.to_string(), self.limit, now);
+        ClaimRequest { queues, without, is_idle: self.is_idle, ..request }
+    }
+
+    fn fits(&self, run: &ModelRun) -> bool {
+        let is_left_out = self.without.is_some_and(|task| task == run.task() || run.is_solo());
+        self.queue.is_none_or(|queue| queue == run.queue) && !is_left_out
+    }
+}
+
 impl Model {
     fn run(&mut self, number: u64) -> Option<&mut ModelRun> {
         self.runs.iter_mut().find(|run| run.number == number)
@@ -87,11 +111,19 @@ impl Model {
             Operation::Submit { run, priority, due, queue, key } => {
                 self.submit(journal, ModelRun::new(run, self.arrivals, priority, due, queue, key));
             }
+            Operation::SubmitAndClaim { run, key, limit, is_idle, worker } => {
+                let new = ModelRun::new(run, self.arrivals, 0, None, 0, key);
+                self.submit_and_claim(
+                    journal,
+                    new,
+                    &Asked { limit, queue: None, without: None, is_idle, worker },
+                );
+            }
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);
             }
             Operation::Claim { limit, queue, without, is_idle, worker } => {
-                self.claim(journal, limit, (queue, without), is_idle, worker);
+                self.claim(journal, &Asked { limit, queue, without, is_idle, worker });
             }
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
@@ -125,8 +157,24 @@ impl Model {
     }
 
     fn submit(&mut self, journal: &dyn Journal, new: ModelRun) {
+        let answer = journal.submit(at(self.now), &[new.spec()]);
+        self.submitted(new, answer);
+    }
+
+    fn submit_and_claim(&mut self, journal: &dyn Journal, new: ModelRun, asked: &Asked) {
+        let now = at(self.now);
+        match journal.submit_and_claim(now, &[new.spec()], &asked.request(self.now)) {
+            Ok((submitted, claimed)) => {
+                self.submitted(new, Ok(submitted));
+                self.claimed(asked, &claimed);
+            }
+            Err(error) => self.submitted(new, Err(error)),
+        }
+    }
+
+    /// Compares the answer to a submission, and does the same.
+    fn submitted(&mut self, new: ModelRun, answer: Result<Vec<Submitted>, JournalError>) {
         let (now, number) = (self.now, new.number);
-        let answer = journal.submit(at(now), &[new.spec()]);
         if let Some(run) = self.run(number) {
             let is_same = |mode| matches!(mode, Some(UniqueMode::Debounce { .. }));
             let (priority, due, queue) = run.submitted.unwrap_or((run.priority, run.due, run.queue));
@@ -228,41 +276,31 @@ impl Model {
         }
     }
 
-    fn claim(
-        &mut self,
-        journal: &dyn Journal,
-        limit: usize,
-        (queue, without): (Option<u8>, Option<u8>),
-        is_idle: bool,
-        worker: u8,
-    ) {
-        let now = self.now;
-        let queues = queue.into_iter().map(queue_name).collect();
-        let left_out = without.into_iter().map(task_key).collect();
-        let request = request(&worker.to_string(), limit, now);
-        let request = ClaimRequest { queues, without: left_out, is_idle, ..request };
-        let fits = |run: &ModelRun| {
-            let is_left_out = without.is_some_and(|task| task == run.task() || run.is_solo());
-            queue.is_none_or(|queue| queue == run.queue) && !is_left_out
-        };
+    fn claim(&mut self, journal: &dyn Journal, asked: &Asked) {
+        let (now, request) = (self.now, asked.request(self.now));
         let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
-        let (first, _) = self.claimable(1, worker, is_idle, fits);
+        let (first, _) = self.claimable(1, asked);
         if !self.has_limits {
-            let timed = self.next_timed(|run| fits(run) && (is_idle || !run.is_solo()));
+            let timed = self.next_timed(|run| asked.fits(run) && (asked.is_idle || !run.is_solo()));
             assert_eq!(next, if first.is_empty() { timed } else { Some(now) });
         } else if !first.is_empty() {
             assert_eq!(next, Some(now));
         }
-        let (expected, bar) = self.claimable(limit, worker, is_idle, fits);
+        self.claimed(asked, &journal.claim(&request).unwrap());
+    }
+
+    /// Compares the answer to a claim, and does the same.
+    fn claimed(&mut self, asked: &Asked, claimed: &[JournalEntry]) {
+        let (now, worker) = (self.now, asked.worker);
+        let (expected, bar) = self.claimable(asked.limit, asked);
         if let Some(run) = bar.and_then(|bar| self.run(bar)) {
             run.drainer = Some(worker);
         }
         if !expected.is_empty() && self.runs.iter().all(|run| run.claim.is_none()) {
             self.beat = Some(now);
         }
-        let claimed = journal.claim(&request).unwrap();
-        assert_eq!(ids(&claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
-        for (number, entry) in expected.into_iter().zip(&claimed) {
+        assert_eq!(ids(claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
+        for (number, entry) in expected.into_iter().zip(claimed) {
             let run = self.runs.iter_mut().find(|run| run.number == number).expect("it was there");
             if run.state == State::Scheduled {
                 run.apply(now, Event::CameDue);
@@ -276,16 +314,12 @@ impl Model {
         }
     }
 
-    /// The runs that a claim gets, in order, and the run that executes alone for which the worker then drains.
-    fn claimable(
-        &self,
-        limit: usize,
-        worker: u8,
-        is_idle: bool,
-        fits: impl Fn(&ModelRun) -> bool,
-    ) -> (Vec<u64>, Option<u64>) {
+    /// The first runs that a claim gets, in order, and the run that executes alone for which the worker then drains.
+    fn claimable(&self, limit: usize, asked: &Asked) -> (Vec<u64>, Option<u64>) {
+        let Asked { is_idle, worker, .. } = *asked;
         let has_claims = |worker| self.runs.iter().any(|run| run.claim.is_some() && run.worker == worker);
-        let mut due: Vec<_> = self.runs.iter().filter(|run| run.is_due(self.now) && fits(run)).collect();
+        let mut due: Vec<_> =
+            self.runs.iter().filter(|run| run.is_due(self.now) && asked.fits(run)).collect();
         due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
         let mut held = self.held();
         let mut claimed: Vec<u64> = Vec::new();

@@ -19,6 +19,14 @@ pub(super) enum Operation {
         /// The mode of the only key, for a run that has it.
         key: Option<UniqueMode>,
     },
+    /// Of a run that is due at once, from all queues and of all tasks.
+    SubmitAndClaim {
+        run: u64,
+        key: Option<UniqueMode>,
+        limit: usize,
+        is_idle: bool,
+        worker: u8,
+    },
     /// With the newest fence of the run or an older one, and the run's version or one that is off.
     Append {
         run: u64,
@@ -92,6 +100,10 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         5 => (run.clone(), -1..2, proptest::option::of(0..150_u64), 0..2_u8, proptest::option::of(mode()))
             .prop_map(|(run, priority, due, queue, key)| Operation::Submit { run, priority, due, queue, key }),
+        2 => (run.clone(), proptest::option::of(mode()), 0..3_usize, any::<bool>(), 0..3_u8)
+            .prop_map(|(run, key, limit, is_idle, worker)| {
+                Operation::SubmitAndClaim { run, key, limit, is_idle, worker }
+            }),
         8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
             Operation::Append { run, fact, is_stale, is_other_version }
         }),

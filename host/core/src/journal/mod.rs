@@ -158,6 +158,20 @@ pub trait Journal: Send + Sync {
     /// medium.
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError>;
 
+    /// Stores new runs as [`Journal::submit`] does, and then claims as [`Journal::claim`] does, both or neither: a driver on disk makes them
+    /// durable at once. What is claimed need not be one of the new runs. Where a claim would have to look at many runs that limits keep back,
+    /// fewer may be claimed, or none.
+    ///
+    /// # Errors
+    ///
+    /// As both methods.
+    fn submit_and_claim(
+        &self,
+        at: Timestamp,
+        specs: &[RunSpec],
+        claim: &ClaimRequest,
+    ) -> Result<(Vec<Submitted>, Vec<JournalEntry>), JournalError>;
+
     /// Extends the leases of these claims until `until`, and returns the runs whose claims are over. A lease is never shortened.
     /// At most [`MAX_CLAIMED`] at once.
     ///

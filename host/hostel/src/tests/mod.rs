@@ -31,6 +31,7 @@ use crate::host_state::HostState;
 use crate::lazy_journal::LazyJournal;
 use crate::run::TaskFuture;
 use crate::runner::{Bounds, Clock, Scheduler, TagLimit};
+use crate::standing::StandingClaims;
 use crate::task::Task;
 
 /// An engine that never executes anything.
@@ -129,6 +130,7 @@ impl Sim {
             workers: setting.workers,
             journal: LazyJournal::new(None, None),
             journal_watch: Arc::default(),
+            standing: StandingClaims::default(),
         });
         let scripted = Arc::new(Scripted::new(Arc::clone(&host.scheduler)));
         Self { host, scripted, runs: BTreeMap::new(), notes: Arc::default() }

@@ -112,6 +112,11 @@ impl Claimed {
         self.position().is_some_and(Position::is_pending)
     }
 
+    /// Whether the host has executed it.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(&self.execution, Execution::Accepted { future, .. } if future.try_outcome().is_some())
+    }
+
     pub(super) fn task(&self) -> &TaskKey {
         &self.entry.record().spec().task
     }

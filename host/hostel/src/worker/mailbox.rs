@@ -41,7 +41,9 @@ struct State {
 pub(super) struct Mail {
     /// The runs that the host has accepted, or that cannot execute.
     pub(super) prepared: Vec<(RunId, Fence, Prepared)>,
-    /// The runs whose attempts have begun or ended.
+    /// The runs whose attempts have begun.
+    pub(super) begun: Vec<RunId>,
+    /// The runs that have ended, or have stopped before an attempt.
     pub(super) moved: Vec<RunId>,
     /// Whether the journal has changed.
     pub(super) journal_changed: bool,

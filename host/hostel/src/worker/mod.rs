@@ -246,7 +246,8 @@ impl WorkerBuilder<'_> {
             Some(runs) => Window::new(runs, runs, runs),
             None => Window::new(host.workers, Window::MOST, Self::DEFAULT_MAX_RUNS),
         };
-        let rested = Arc::clone(&mailbox);
+        let (rested, woken) = (Arc::clone(&mailbox), Arc::clone(&mailbox));
+        let standing = host.standing.add(move || _ = woken.put(|_| ()));
         let places = Arc::new(Places::new(move || _ = rested.put(|_| ())));
         let logs = host.journal.logs()?.cloned();
         // The runs of a directory whose journal is another one stay where they are.
@@ -271,6 +272,7 @@ impl WorkerBuilder<'_> {
             worker: id.clone(),
             queues: self.queues,
             leases: Arc::clone(&leases),
+            standing,
             window,
             places,
             on_change: self.on_change,

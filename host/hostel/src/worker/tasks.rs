@@ -114,7 +114,7 @@ impl Tasks {
         let args = Args::from(inputs).tags(spec.tags.iter().cloned());
         let earlier = entry.record().next_attempt().saturating_sub(1);
         let on_line = self.logs.as_ref().map(|logs| lines(logs, spec.id, earlier.saturating_add(1)));
-        let attempt = task.clone().one_attempt(left, moved(mailbox, spec.id), on_line);
+        let attempt = task.clone().one_attempt(left, begun(mailbox, spec.id), on_line);
         let places = Some(Arc::clone(&self.places));
         let identity = Numbered { id: spec.id, earlier, places, is_solo: entry.is_solo() };
         match attempt.submit_numbered(args, identity).await {
@@ -193,7 +193,13 @@ fn lines(logs: &Arc<RunLogs>, run: RunId, attempt: u32) -> Echo {
     })
 }
 
-/// Reports that a run has moved.
+/// Reports that an attempt has begun.
+fn begun(mailbox: &Arc<Mailbox>, run: RunId) -> impl Fn() + Send + Sync + 'static {
+    let mailbox = Arc::clone(mailbox);
+    move || _ = mailbox.put(|mail| mail.begun.push(run))
+}
+
+/// Reports that a run has ended.
 fn moved(mailbox: &Arc<Mailbox>, run: RunId) -> impl Fn() + Send + Sync + 'static {
     let mailbox = Arc::clone(mailbox);
     move || _ = mailbox.put(|mail| mail.moved.push(run))

@@ -3,7 +3,7 @@
 mod claims;
 mod reports;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use crate::journal::{
 };
 use crate::run::now;
 use crate::runner::Places;
+use crate::standing::StandingClaim;
 
 /// The pause after the journal could not be read or written, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -46,6 +47,9 @@ const POSTPONED: Duration = Duration::from_millis(500);
 /// The most such runs whose tries are counted.
 const MAX_TRIED: usize = 1_000;
 
+/// The beginning of an attempt is recorded together with its end if that follows within this time: a short run costs one transaction.
+const TOGETHER: Duration = Duration::from_millis(2);
+
 /// Leases are renewed, and those of lost workers ended, so many times in the length of a lease.
 const RENEWALS: u32 = 3;
 
@@ -61,6 +65,8 @@ pub(super) struct Duty {
     pub(super) worker: WorkerId,
     pub(super) queues: Vec<QueueName>,
     pub(super) leases: Arc<Leases>,
+    /// What the worker would claim while it is idle.
+    pub(super) standing: Arc<StandingClaim>,
     pub(super) window: Window,
     /// Counts the runs that rest or have computed for long.
     pub(super) places: Arc<Places>,
@@ -73,9 +79,13 @@ pub(super) struct WorkerThread {
     runs: HashMap<RunId, Claimed>,
     /// The runs about which there may be something to write.
     dirty: HashSet<RunId>,
+    /// Those whose attempts have begun, and when each will be dirty, in order: at most two for each attempt.
+    begun: VecDeque<(Instant, RunId)>,
     order: Order,
     /// Whether a claim may find something: something has changed, or the last claim found as much as it asked for.
     may_claim: bool,
+    /// Whether a submission claims for this worker, which claims nothing itself meanwhile.
+    is_lent: bool,
     /// Whether runs of this worker may have been cancelled.
     may_be_cancelled: bool,
     /// The tasks that the last claim left out, because long runs of theirs execute here.
@@ -100,8 +110,10 @@ impl WorkerThread {
             duty,
             runs: HashMap::new(),
             dirty: HashSet::new(),
+            begun: VecDeque::new(),
             order: Order::Serve,
             may_claim: true,
+            is_lent: false,
             may_be_cancelled: false,
             left_out: Vec::new(),
             next_due: None,
@@ -116,6 +128,9 @@ impl WorkerThread {
     /// Works until an order ends it.
     pub(super) fn work(mut self) {
         while self.turn() {}
+        for claimed in self.duty.standing.end() {
+            claimed.release(&*self.duty.journal, now());
+        }
         self.duty.leases.end();
         self.duty.mailbox.end(self.failure);
     }
@@ -128,10 +143,16 @@ impl WorkerThread {
         if self.duty.host.scheduler.is_closed() {
             self.order = self.order.max(Order::Drain);
         }
+        self.take_standing();
         if !self.is_paused() {
             let worked = self.exchange();
             self.pause_after(worked);
-            let is_idle = self.runs.is_empty() && !self.may_claim && self.pause.is_none();
+            let is_done = !self.may_claim && !self.is_lent && self.pause.is_none();
+            let is_idle = self.runs.is_empty() && is_done;
+            // Before others learn that the worker is idle.
+            if is_idle {
+                self.leave_standing();
+            }
             self.duty.mailbox.worked(self.runs.len(), is_idle);
         }
         // What a journal that fails does not take back comes free when its lease is over.
@@ -145,9 +166,11 @@ impl WorkerThread {
             return Some(until);
         }
         // Without room, a run that is due has to wait for one that ends.
-        let due = self.next_due.filter(|_| self.order == Order::Serve && self.room().0.is_some());
+        let may_claim = self.order == Order::Serve && !self.is_lent;
+        let due = self.next_due.filter(|_| may_claim && self.room().0.is_some());
         let due = due.map(|due| Instant::now() + due.since(now()));
-        Some(due.map_or(self.next_renewal, |due| due.min(self.next_renewal)))
+        let begun = self.begun.front().map(|(until, _)| *until);
+        due.into_iter().chain(begun).chain([self.next_renewal]).min()
     }
 
     fn is_paused(&self) -> bool {
@@ -184,10 +207,15 @@ impl WorkerThread {
     }
 
     fn read(&mut self, mail: Mail, order: Order) {
-        let Mail { prepared, moved, journal_changed } = mail;
+        let Mail { prepared, begun, moved, journal_changed } = mail;
         self.may_claim |= journal_changed;
         self.may_be_cancelled |= journal_changed;
         self.dirty.extend(moved);
+        let now = Instant::now();
+        self.begun.extend(begun.into_iter().map(|run| (now + TOGETHER, run)));
+        while let Some((_, run)) = self.begun.pop_front_if(|(until, _)| *until <= now) {
+            self.dirty.insert(run);
+        }
         for (run, fence, prepared) in prepared {
             self.prepared(run, fence, prepared);
         }
@@ -203,7 +231,7 @@ impl WorkerThread {
         // An earlier claim of the same run may have been lost.
         let claimed = self.runs.get_mut(&run).filter(|claimed| claimed.fence == fence);
         let Some(claimed) = claimed else { return prepared.abandon() };
-        self.dirty.insert(run);
+        let is_accepted = matches!(prepared, Prepared::Accepted { .. });
         match prepared {
             Prepared::ShutDown => {
                 claimed.is_released = true;
@@ -224,6 +252,12 @@ impl WorkerThread {
         }
         if claimed.is_released || claimed.entry.state() == State::Cancelling {
             claimed.stop();
+        }
+        // It may have begun already, or ended.
+        if is_accepted && !claimed.is_released && !claimed.has_ended() {
+            self.begun.push_back((Instant::now() + TOGETHER, run));
+        } else {
+            self.dirty.insert(run);
         }
     }
 
@@ -367,6 +401,13 @@ impl WorkerThread {
         Ok(())
     }
 
+    /// The worker has a run.
+    fn add(&mut self, entry: JournalEntry, fence: Fence, claimed_at: Instant) {
+        let run = entry.run();
+        self.duty.leases.add(run, fence, claimed_at);
+        self.runs.insert(run, Claimed::new(entry, fence, claimed_at));
+    }
+
     fn begin(&mut self, entry: JournalEntry, claimed_at: Instant) {
         let Some(fence) = entry.claim().map(|claim| claim.fence) else { return };
         let run = entry.run();
@@ -375,8 +416,7 @@ impl WorkerThread {
         let tries = self.tries.get(&run).copied().unwrap_or(0);
         let delivery = Delivery { leases, mailbox, run, fence, prepared: None };
         let to_prepare = entry.clone();
-        self.duty.leases.add(run, fence, claimed_at);
-        self.runs.insert(run, Claimed::new(entry, fence, claimed_at));
+        self.add(entry, fence, claimed_at);
         self.duty.host.scheduler.timers().spawn(async move {
             let prepared = match tasks.prepare(&to_prepare, &delivery.mailbox).await {
                 Ok(prepared) => prepared,

@@ -30,6 +30,7 @@ mod serving;
 mod sharing;
 mod shutting_down;
 mod standard_input;
+mod standing;
 mod submitting;
 mod transacting;
 mod verifying;

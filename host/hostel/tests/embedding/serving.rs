@@ -113,6 +113,28 @@ fn a_run_fails_when_its_retries_are_used_up_and_may_be_retried_by_hand() {
 }
 
 #[test]
+fn those_who_wait_for_a_run_get_what_the_journal_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Host::builder().max_workers(1).max_instances(10).data_dir(dir.path()).build().unwrap();
+    let (add, greet) = (task(&host, ARITH, "add"), task(&host, TEXT, "greet"));
+    let flaky = task(&host, FLAKY, "fail-until").retries(1);
+    let worker = host.serve([add.clone(), greet.clone(), flaky.clone()]).unwrap();
+    let tagged = add.clone().tags(["a"]).run_name("{a}").unwrap();
+    // One of them is so long that it is stored apart.
+    for (task, args) in [
+        (&add, args![1, 2]),
+        (&tagged, args![1, 2]),
+        (&greet, args!["x".repeat(20_000)]),
+        (&flaky, args![2, Input::case("trap")]),
+        (&flaky, args![9, Input::case("error")]),
+    ] {
+        block_on(worker.idle());
+        let run = task.delay(args).unwrap();
+        assert_eq!(ended(&run), run.entry().unwrap());
+    }
+}
+
+#[test]
 fn a_running_run_is_cancelled_from_anywhere() {
     let host = host(1);
     for (path, name, args) in [(SPIN_FOREVER, "spin", args![]), (ELEVATOR, "stop-at-floor", args![3600])] {

@@ -103,6 +103,24 @@ impl MemoryJournal {
         Changing { shelf: self.shelf(), changed: &self.changed }
     }
 
+    /// Submits runs, all of them or none.
+    fn submit_to(
+        &self,
+        shelf: &mut Shelf,
+        at: Timestamp,
+        specs: &[RunSpec],
+    ) -> Result<Vec<Submitted>, JournalError> {
+        let plan = Plan::of(at, specs, shelf)?;
+        let most = self.bounds.unfinished;
+        let unfinished = usize::try_from(shelf.counts().unfinished()).unwrap_or(usize::MAX);
+        if unfinished.saturating_add(plan.added()) > most {
+            return Err(JournalError::Full { most });
+        }
+        let answers = plan.carry_out(at, shelf);
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(answers)
+    }
+
     /// Changes one run by a rule, records what that applied, and drops ended runs above the bounds. If the rule refuses, nothing
     /// changes.
     fn change<T>(
@@ -122,16 +140,7 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
         check_count("runs", specs.len(), MAX_SUBMITTED)?;
-        let mut shelf = self.to_change();
-        let plan = Plan::of(at, specs, &shelf)?;
-        let most = self.bounds.unfinished;
-        let unfinished = usize::try_from(shelf.counts().unfinished()).unwrap_or(usize::MAX);
-        if unfinished.saturating_add(plan.added()) > most {
-            return Err(JournalError::Full { most });
-        }
-        let answers = plan.carry_out(at, &mut shelf);
-        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
-        Ok(answers)
+        self.submit_to(&mut self.to_change(), at, specs)
     }
 
     fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
@@ -193,20 +202,20 @@ impl Journal for MemoryJournal {
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_claim(claim)?;
+        Ok(claim_from(&mut self.to_change(), claim))
+    }
+
+    fn submit_and_claim(
+        &self,
+        at: Timestamp,
+        specs: &[RunSpec],
+        claim: &ClaimRequest,
+    ) -> Result<(Vec<Submitted>, Vec<JournalEntry>), JournalError> {
+        check_count("runs", specs.len(), MAX_SUBMITTED)?;
+        check_claim(claim)?;
         let mut shelf = self.to_change();
-        let mut claimed = Vec::new();
-        if !shelf.has_leases() {
-            shelf.beat = Some(claim.now);
-        }
-        while let Some(run) = shelf.next_for(claim, &claimed) {
-            let Some(mut entry) = shelf.get(run).cloned() else { break };
-            let fence = shelf.next_fence();
-            let Some(applied) = entry.claim_for(claim, fence) else { break };
-            shelf.replace(entry.clone(), &applied);
-            shelf.gates().take(entry.record().spec(), claim.now);
-            claimed.push(entry);
-        }
-        Ok(claimed)
+        let submitted = self.submit_to(&mut shelf, at, specs)?;
+        Ok((submitted, claim_from(&mut shelf, claim)))
     }
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
@@ -458,6 +467,23 @@ impl Drop for Changing<'_> {
     fn drop(&mut self) {
         self.changed.notify_all();
     }
+}
+
+/// Claims runs that are due.
+fn claim_from(shelf: &mut Shelf, claim: &ClaimRequest) -> Vec<JournalEntry> {
+    let mut claimed = Vec::new();
+    if !shelf.has_leases() {
+        shelf.beat = Some(claim.now);
+    }
+    while let Some(run) = shelf.next_for(claim, &claimed) {
+        let Some(mut entry) = shelf.get(run).cloned() else { break };
+        let fence = shelf.next_fence();
+        let Some(applied) = entry.claim_for(claim, fence) else { break };
+        shelf.replace(entry.clone(), &applied);
+        shelf.gates().take(entry.record().spec(), claim.now);
+        claimed.push(entry);
+    }
+    claimed
 }
 
 /// A page of the runs that match, in this order.

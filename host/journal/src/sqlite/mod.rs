@@ -240,6 +240,13 @@ impl SqliteJournal {
         Ok((append, blobs))
     }
 
+    /// New runs as they are written.
+    fn prepared(&self, specs: &[RunSpec]) -> Result<Vec<Prepared>, JournalError> {
+        check_count("runs", specs.len(), MAX_SUBMITTED)?;
+        let runs = specs.iter().map(|spec| Prepared::new(spec.clone(), &self.blobs));
+        runs.collect::<Result<_, _>>().map_err(|error| medium("write a value", error))
+    }
+
     /// Starts to watch for changes by other processes, unless that was done before.
     fn listen(&self) -> Result<(), JournalError> {
         if self.listens.get().is_none() {
@@ -322,13 +329,7 @@ fn check_limit(page: Page) -> Result<(), JournalError> {
 
 impl Journal for SqliteJournal {
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
-        check_count("runs", specs.len(), MAX_SUBMITTED)?;
-        let prepare = |spec: &RunSpec| Prepared::new(spec.clone(), &self.blobs);
-        let runs: Vec<_> = specs
-            .iter()
-            .map(prepare)
-            .collect::<Result<_, _>>()
-            .map_err(|error| medium("write a value", error))?;
+        let runs = self.prepared(specs)?;
         self.write(move |writing| submit::submit(writing, at, &runs))
     }
 
@@ -394,6 +395,17 @@ impl Journal for SqliteJournal {
                 return Ok(claimed.entries);
             }
         }
+    }
+
+    fn submit_and_claim(
+        &self,
+        at: Timestamp,
+        specs: &[RunSpec],
+        claim: &ClaimRequest,
+    ) -> Result<(Vec<Submitted>, Vec<JournalEntry>), JournalError> {
+        check_claim(claim)?;
+        let (runs, claim) = (self.prepared(specs)?, claim.clone());
+        self.write(move |writing| operate::submit_and_claim(writing, at, &runs, &claim))
     }
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {

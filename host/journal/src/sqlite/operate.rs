@@ -1,10 +1,11 @@
 //! The operations of the writer on runs that are stored: each loads an entry, calls its rule, and stores the result.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, Gap, JournalConflict,
-    JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
+    JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned, Submitted,
 };
 use hostel_core::{Amendment, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,7 +15,7 @@ use super::due::{self, Candidate, Solo};
 use super::gates::{self, Gates};
 use super::names::Kind;
 use super::row::{self, Loaded, exact, sortable, time};
-use super::submit;
+use super::submit::{self, Prepared};
 use super::writing::Writing;
 use crate::error::Fault;
 
@@ -76,6 +77,22 @@ pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result
         set_beat(writing.db, request.now)?;
     }
     Ok(claimed)
+}
+
+/// Submits runs, and then claims.
+pub(super) fn submit_and_claim(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    runs: &[Prepared],
+    request: &ClaimRequest,
+) -> Result<(Vec<Submitted>, Vec<JournalEntry>), Fault> {
+    let submitted = submit::submit(writing, at, runs)?;
+    match claim(writing, request) {
+        Ok(claimed) => Ok((submitted, claimed.entries)),
+        // The runs are written by now: so that they do not stay, the whole transaction fails.
+        Err(Fault::Refused(error)) => Err(Fault::Medium(Arc::new(error))),
+        Err(error) => Err(error),
+    }
 }
 
 fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claimed, Fault> {

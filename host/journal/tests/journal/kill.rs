@@ -28,7 +28,7 @@ const MAX_STEPS: u64 = 1_000;
 type Operation = fn(&dyn Journal);
 
 /// One operation of each kind, and of some kinds several.
-const SCRIPT: [Operation; 28] = [
+const SCRIPT: [Operation; 29] = [
     |journal| journal.set_limit(&tag(), RunLimit { max_running: Some(1), rate: None }).unwrap(),
     |journal| journal.pause(&tag(), Pause { until: Some(at(5)), reason: "".into() }).unwrap(),
     |journal| _ = journal.submit(at(1), &[spec(1)]).unwrap(),
@@ -77,6 +77,11 @@ const SCRIPT: [Operation; 28] = [
         let completed = Some(std::time::Duration::from_nanos(200));
         journal.retain(&Retention { completed, ..Retention::default() }, at(708)).unwrap();
     },
+    |journal| {
+        let runs = [spec_with_input(10, LONG), spec(11)];
+        let (_, claimed) = journal.submit_and_claim(at(709), &runs, &request("w", 1, 709)).unwrap();
+        assert_eq!(claimed.len(), 1);
+    },
 ];
 
 fn ended(number: u64) -> RunRecord {
@@ -98,7 +103,7 @@ fn keyed(number: u64) -> RunSpec {
 /// Everything that can be read, in words.
 fn snapshot(journal: &dyn Journal) -> String {
     let mut text = String::new();
-    for number in 1..=9 {
+    for number in 1..=11 {
         if let Some(entry) = journal.get(id(number)).unwrap() {
             let state = (entry.state(), entry.version(), entry.due(), entry.ended(), entry.is_seen());
             let attempts = entry.record().attempts().len();

@@ -329,7 +329,8 @@ impl<'a> Rows<'a> {
         let mut specs = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
         let (count, is_named) = (specs.len() as u64, self.is_named);
-        let stored = self.app.journal(move |journal| submit(journal, &mut specs, is_named).map(drop));
+        let of_rows = Arc::clone(self.app);
+        let stored = self.app.journal(move |_| submit(&of_rows, &mut specs, is_named).map(drop));
         stored.await.map_err(|problem| self.stopped(problem))?;
         self.stored += count;
         Ok(())

@@ -140,9 +140,10 @@ async fn submit(
         }
     }
     let stored = store(app, task, spec, id.is_some()).await?;
-    let entry = match wait {
-        Some(wait) => wait_for_end(app, stored.run, wait).await?,
-        None => app.entry(stored.run).await?,
+    let entry = match (stored.ended, wait) {
+        (Some(ended), _) => ended,
+        (None, Some(wait)) => wait_for_end(app, stored.run, wait).await?,
+        (None, None) => app.entry(stored.run).await?,
     };
     let status = match wait {
         Some(_) if !entry.state().is_terminal() => StatusCode::ACCEPTED,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::Journal;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
     held_back, resolve, script_arguments_of,
@@ -333,7 +332,8 @@ async fn run_schedule(
     let at: Timestamp = now();
     let mut spec = stored.schedule.run(at, id, task, at);
     spec.due = None;
-    app.journal(move |journal| journal.submit(at, &[spec])).await?;
+    let host = Arc::clone(&app.host);
+    app.journal(move |_| host.delay_specs(&[spec])).await?;
     Ok((StatusCode::CREATED, Json(SubmittedRun { run: id.to_string() })).into_response())
 }
 

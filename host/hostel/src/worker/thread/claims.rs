@@ -6,8 +6,9 @@ use hostel_core::TaskKey;
 use hostel_core::journal::MAX_LEFT_OUT;
 
 use super::WorkerThread;
-use crate::journal::{ClaimRequest, JournalError, MAX_CLAIMED};
+use crate::journal::{ClaimRequest, JournalEntry, JournalError, MAX_CLAIMED};
 use crate::run::now;
+use crate::standing::ClaimedRuns;
 use crate::worker::mailbox::Order;
 use crate::worker::window::{Load, Room};
 
@@ -19,7 +20,10 @@ impl WorkerThread {
     pub(super) fn claim(&mut self) -> Result<(), JournalError> {
         let began = Instant::now();
         let is_due = self.next_due.is_some_and(|due| due <= now());
-        if self.order > Order::Serve || !(self.may_claim || is_due || !self.left_out.is_empty()) {
+        if self.order > Order::Serve
+            || self.is_lent
+            || !(self.may_claim || is_due || !self.left_out.is_empty())
+        {
             return Ok(());
         }
         let (room, long) = self.room();
@@ -30,7 +34,17 @@ impl WorkerThread {
         if limit == 0 || !(self.may_claim || is_due) {
             return Ok(());
         }
-        let request = ClaimRequest {
+        let request = self.request(limit, without);
+        let claimed = self.duty.journal.claim(&request)?;
+        self.may_claim = claimed.len() == limit;
+        self.next_due = None;
+        self.left_out.clone_from(&request.without);
+        claimed.into_iter().for_each(|entry| self.begin(entry, began));
+        if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
+    }
+
+    fn request(&self, limit: usize, without: Vec<TaskKey>) -> ClaimRequest {
+        ClaimRequest {
             worker: self.duty.worker.clone(),
             limit,
             now: now(),
@@ -39,13 +53,40 @@ impl WorkerThread {
             tasks: self.duty.tasks.claimed(),
             without,
             is_idle: self.runs.is_empty(),
-        };
-        let claimed = self.duty.journal.claim(&request)?;
-        self.may_claim = claimed.len() == limit;
-        self.next_due = None;
-        self.left_out.clone_from(&request.without);
-        claimed.into_iter().for_each(|entry| self.begin(entry, began));
-        if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
+        }
+    }
+
+    /// Leaves the claim that the idle worker would make for those who submit runs.
+    pub(super) fn leave_standing(&self) {
+        let limit = self.room().0.any.min(MAX_CLAIMED);
+        if self.order == Order::Serve && limit > 0 {
+            self.duty.standing.leave(self.request(limit, Vec::new()));
+        }
+    }
+
+    /// Takes that claim back, and begins the runs that were claimed with it.
+    pub(super) fn take_standing(&mut self) {
+        let (claimed, is_lent) = self.duty.standing.take_back();
+        self.is_lent = is_lent;
+        for ClaimedRuns { entries, began, is_full } in claimed {
+            self.may_claim |= is_full;
+            for entry in entries {
+                if self.order == Order::Serve {
+                    self.begin(entry, began);
+                } else {
+                    self.add_to_release(entry, began);
+                }
+            }
+        }
+    }
+
+    /// The worker has a run that it gives back.
+    fn add_to_release(&mut self, entry: JournalEntry, claimed_at: Instant) {
+        let Some(fence) = entry.claim().map(|claim| claim.fence) else { return };
+        let run = entry.run();
+        self.add(entry, fence, claimed_at);
+        self.runs.get_mut(&run).into_iter().for_each(|claimed| claimed.is_released = true);
+        self.dirty.insert(run);
     }
 
     /// How many more runs the worker may claim, and the tasks of its long runs. Nothing is claimed beside a run that executes alone, nor while

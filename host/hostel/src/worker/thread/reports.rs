@@ -12,6 +12,9 @@ use crate::worker::claimed::{Claimed, Execution, Report};
 /// Values of so many bytes are not encoded together with others.
 const MAX_REPORTED_BYTES: u64 = 16 << 20;
 
+/// Who waits for a run with longer values reads them from the journal, where they are stored apart.
+const MAX_TOLD_BYTES: u64 = 16 << 10;
+
 impl WorkerThread {
     /// Writes what happened to the runs.
     pub(super) fn report(&mut self) -> Result<(), JournalError> {
@@ -104,6 +107,9 @@ impl WorkerThread {
             tracing::error!("run {}: the journal accepts what its rules refuse: {error}", append.run);
         }
         let state = claimed.entry.state();
+        if state.is_terminal() && append.value_bytes() <= MAX_TOLD_BYTES {
+            self.duty.host.journal_watch.ended(&claimed.entry);
+        }
         if let Some(on_change) = &self.duty.on_change {
             call_safely(|| on_change(&claimed.entry));
         }

@@ -97,6 +97,9 @@ impl Journal for FaultyJournal {
         append(append: &Append) -> u64;
         append_all(appends: &[Append]) -> Vec<Result<u64, JournalError>>;
         claim(claim: &ClaimRequest) -> Vec<JournalEntry>;
+        submit_and_claim(
+            at: Timestamp, specs: &[RunSpec], claim: &ClaimRequest
+        ) -> (Vec<Submitted>, Vec<JournalEntry>);
         renew(claims: &[(RunId, Fence)], until: Timestamp) -> Vec<RunId>;
         release(at: Timestamp, run: RunId, fence: Fence) -> u64;
         expire(request: &ExpireRequest) -> Expiry;
