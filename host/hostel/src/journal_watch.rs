@@ -249,7 +249,7 @@ mod tests {
     fn those_who_wait_when_a_worker_tells_of_an_end_have_the_run() {
         let (watch, journal) = watched();
         // Without the thread, which tells of the event, too.
-        watch.lock().changes = Some(tokio::sync::watch::Sender::new(()));
+        watch.lock().changes = Some(watch::Sender::new(()));
         submit(&*journal, [1, 2]);
         let [run, other] = [1, 2].map(|id| RunId::from_bytes([id; 16]));
         let [mut first, mut second, third] =
