@@ -274,8 +274,8 @@ pub(crate) struct FileGone {
 /// Says that a file was removed, replaced or emptied while it was open.
 pub(crate) fn gone(path: &Path) -> String {
     format!(
-        "{} was removed, replaced or emptied while it was in use: what was written since may be lost; restore the data directory if you have a \
-         copy, and start again",
+        "{} was removed, replaced or emptied while it was in use: what was written since may be lost; restore the data directory if you have \
+         a copy, and start again",
         path.display()
     )
 }

@@ -69,8 +69,8 @@ impl JournalPlace {
         gone.or_else(headless).map_or(Ok(()), |path| Err(FileGone { path: path.clone() }))
     }
 
-    /// Empties the log again if it has lost its beginning. No process that opens it would read it, but those that have it open would copy the
-    /// gap in it into the journal, of which nothing would be left. Without it they fail instead, and the journal stays as it was when they
+    /// Empties the log again if it has lost its beginning. No process that opens it would read it, but those that have it open would copy
+    /// the gap in it into the journal, of which nothing would be left. Without it they fail instead, and the journal stays as it was when they
     /// last copied.
     pub(crate) fn discard_gap(&self) {
         let Some((path, then)) = &self.log else { return };

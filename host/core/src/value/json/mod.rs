@@ -2,7 +2,7 @@
 //!
 //! | type | JSON |
 //! |---|---|
-//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings; `1e3` and `7.0` are integers, and so is no number that is one only when rounded |
+//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings; `1e3` and `7.0` are integers, `1e-400` is none |
 //! | `char`, `string`, `enum` | strings |
 //! | `list`, `tuple` | arrays |
 //! | `list<u8>` | an array, or `{"base64": "…"}` with padding, which is written if it is longer than [`ARRAY_BYTES`] |
