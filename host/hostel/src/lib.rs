@@ -213,7 +213,7 @@ pub use object_store;
 // Values and types.
 pub use hostel_core::{
     ArgumentError, Arguments, AsJson, CallText, CanonicalError, Case, Field, FromValue, IntoValue, Param,
-    Problem, Signature, Step, Type, UnknownName, Value, ValueError, ValueReader, parse_json,
+    Problem, Signature, Step, Type, UnknownName, Value, ValueError, ValueReader, json_numbers, parse_json,
 };
 // Runs and states.
 pub use hostel_core::{

@@ -235,11 +235,12 @@ pub(crate) fn medium(
         Some(shared) => &**shared,
         None => &*source,
     };
-    let nature = if inner.is::<FileGone>() {
-        Nature::Damaged
-    } else {
-        inner.downcast_ref::<rusqlite::Error>().map_or(Nature::Other, Nature::of)
-    };
+    let of_sqlite = inner.downcast_ref::<rusqlite::Error>();
+    if of_sqlite.is_some_and(is_cut) {
+        return JournalError::DamagedFile { action, source: FileCut.into() };
+    }
+    let nature =
+        if inner.is::<FileGone>() { Nature::Damaged } else { of_sqlite.map_or(Nature::Other, Nature::of) };
     match nature {
         Nature::Damaged => JournalError::DamagedFile { action, source },
         Nature::Unwritable => {
@@ -249,18 +250,32 @@ pub(crate) fn medium(
     }
 }
 
-/// A file of the journal was removed or replaced while it was open.
+/// A file of the journal, which is its log unless the medium fails, has less than processes wrote to it that have it open: these cannot
+/// read it again before all of them have ended.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a file of the journal was emptied or cut while it was in use: what was written since may be lost; restore the data directory if you \
+     have a copy, and start again"
+)]
+struct FileCut;
+
+fn is_cut(error: &rusqlite::Error) -> bool {
+    let found = error.sqlite_error().map(|error| error.extended_code);
+    found == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+}
+
+/// A file of the journal was removed, replaced or emptied while it was open.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", gone(path))]
 pub(crate) struct FileGone {
     pub(crate) path: PathBuf,
 }
 
-/// Says that a file was removed or replaced while it was open.
+/// Says that a file was removed, replaced or emptied while it was open.
 pub(crate) fn gone(path: &Path) -> String {
     format!(
-        "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a \
-         copy, and start again",
+        "{} was removed, replaced or emptied while it was in use: what was written since may be lost; restore the data directory if you have \
+         a copy, and start again",
         path.display()
     )
 }
@@ -278,6 +293,9 @@ pub(crate) enum Nature {
 
 impl Nature {
     pub(crate) fn of(error: &rusqlite::Error) -> Self {
+        if is_cut(error) {
+            return Self::Damaged;
+        }
         use rusqlite::Error::{
             FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
         };

@@ -1,7 +1,10 @@
 //! Whether the files of a journal are still those that were opened.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use hostel_files::open_regular_file;
 
 use crate::error::FileGone;
 use crate::files::{JOURNAL, beside};
@@ -17,6 +20,9 @@ pub struct JournalPlace {
     /// The log, if there was one. It stays as long as anyone has the journal open.
     log: Option<(PathBuf, Identity)>,
 }
+
+/// The first bytes of a log, by the order of bytes in its checksums: see <https://sqlite.org/fileformat2.html#walformat>.
+const LOG_BEGINNINGS: [u32; 2] = [0x377f_0682, 0x377f_0683];
 
 /// What tells files apart. A link to a file is another one: it would be refused when the journal is opened.
 #[cfg(unix)]
@@ -48,16 +54,40 @@ impl JournalPlace {
         self.check().is_err()
     }
 
-    /// Names the file that was removed, replaced or emptied since. Costs three questions to the system. The log is empty at times.
+    /// Names the file that was removed, replaced or emptied since. Costs a few questions to the system.
+    ///
+    /// A log is empty at times. One that was emptied by others is noticed when something was written to it after that: then its
+    /// beginning is missing, since a process goes on after what it had written before.
     pub(crate) fn check(&self) -> Result<(), FileGone> {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.len() == 0) {
             return Err(FileGone { path: self.path.clone() });
         }
         let log = self.log.iter().map(|(path, identity)| (path, *identity));
         let mut files = std::iter::once((&self.path, self.identity)).chain(log);
-        let gone = files.find(|(path, then)| is_another(path, *then));
-        gone.map_or(Ok(()), |(path, _)| Err(FileGone { path: path.clone() }))
+        let gone = files.find(|(path, then)| is_another(path, *then)).map(|(path, _)| path);
+        let headless = || self.log.as_ref().map(|(path, _)| path).filter(|path| is_headless(path));
+        gone.or_else(headless).map_or(Ok(()), |path| Err(FileGone { path: path.clone() }))
     }
+
+    /// Empties the log again if it has lost its beginning. No process that opens it would read it, but those that have it open would copy
+    /// the gap in it into the journal, of which nothing would be left. Without it they fail instead, and the journal stays as it was when they
+    /// last copied.
+    pub(crate) fn discard_gap(&self) {
+        let Some((path, then)) = &self.log else { return };
+        if !is_another(path, *then) && is_headless(path) {
+            let emptied = open_regular_file(path, File::options().write(true)).and_then(|log| log.set_len(0));
+            // Whoever asks is told that the log is gone in any case.
+            _ = emptied;
+        }
+    }
+}
+
+/// Whether a log has bytes, and not those at its beginning. No lock of SQLite is on a log, so that it can be opened and closed.
+fn is_headless(log: &Path) -> bool {
+    let mut beginning = [0; 4];
+    let file = open_regular_file(log, File::options().read(true));
+    let read = file.and_then(|mut file| file.read_exact(&mut beginning));
+    read.is_ok() && !LOG_BEGINNINGS.contains(&u32::from_be_bytes(beginning))
 }
 
 fn is_another(path: &Path, then: Identity) -> bool {

@@ -1,4 +1,5 @@
-//! Bodies of requests, read with bounds on their size, on the time between two parts, and on the time for all of them.
+//! Bodies of requests, read with bounds on their size, on the time between two parts, and on the time for all of them. Only time counts in
+//! which the server waits for the client.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ pub(crate) struct Parts {
     body: Body,
     left: u64,
     most: u64,
-    began: Instant,
+    /// How long the server has waited for its parts. What it did in between is not the client's time.
+    waited: Duration,
 }
 
 impl Parts {
@@ -30,16 +32,17 @@ impl Parts {
         if length.is_some_and(|length| length > most) {
             return Err(too_large(most));
         }
-        Ok(Self { body, left: most, most, began: Instant::now() })
+        Ok(Self { body, left: most, most, waited: Duration::ZERO })
     }
 
     /// The next part; `None` at the end.
     pub(crate) async fn next(&mut self) -> Answer<Option<Bytes>> {
         loop {
-            let of_part = Instant::now() + CHUNK_TIME;
-            let of_all = self.end();
-            let frame = timeout_at(of_part.min(of_all), self.body.frame()).await;
-            let Some(frame) = frame.map_err(|_| if of_all < of_part { dripping() } else { too_slow() })?
+            let of_all = self.patience();
+            let began = Instant::now();
+            let frame = timeout_at(began + of_all.min(CHUNK_TIME), self.body.frame()).await;
+            self.waited += began.elapsed();
+            let Some(frame) = frame.map_err(|_| if of_all < CHUNK_TIME { dripping() } else { too_slow() })?
             else {
                 return Ok(None);
             };
@@ -53,10 +56,10 @@ impl Parts {
         }
     }
 
-    /// Until when the next part has to come, by how much has come: somebody who sends a byte now and then does not keep a place.
-    fn end(&self) -> Instant {
+    /// How long to wait for the next part, by how much has come: somebody who sends a byte now and then does not keep a place.
+    fn patience(&self) -> Duration {
         let received = self.most.saturating_sub(self.left);
-        self.began + BODY_TIME + Duration::from_secs(received / BODY_RATE)
+        (BODY_TIME + Duration::from_secs(received / BODY_RATE)).saturating_sub(self.waited)
     }
 
     /// All of it.
@@ -147,5 +150,28 @@ mod tests {
         assert_eq!(began.elapsed(), BODY_TIME);
         let problem = body(2, 1 << 20, CHUNK_TIME + second).whole().await.unwrap_err();
         assert_eq!(problem.code(), Code::TooSlow);
+        assert!(problem.detail().starts_with("no part of the body came"), "{}", problem.detail());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_the_server_does_not_count() {
+        let second = Duration::from_secs(1);
+        let mut steady = body(5, 1, second);
+        while steady.next().await.unwrap().is_some() {
+            // The part is read, and what it says is stored.
+            tokio::time::advance(2 * BODY_TIME).await;
+        }
+        let mut dripping = body(usize::MAX, 1, second);
+        let (mut parts, mut problem) = (0, None);
+        while problem.is_none() {
+            match dripping.next().await {
+                Ok(part) => parts += part.map_or(0, |part| part.len() as u64),
+                Err(error) => problem = Some(error),
+            }
+            tokio::time::advance(BODY_TIME).await;
+        }
+        assert_eq!(problem.map(|problem| problem.code()), Some(Code::TooSlow));
+        // The last one comes when its time is over.
+        assert!((BODY_TIME.as_secs() - 1..=BODY_TIME.as_secs()).contains(&parts), "{parts}");
     }
 }

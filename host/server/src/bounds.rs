@@ -60,9 +60,10 @@ pub(crate) const HEAD_BYTES: usize = 16 << 10;
 pub(crate) const HEADERS: usize = 100;
 /// The longest time for the head of a request.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
-/// The longest time between two parts of a body.
+/// The longest time that the server waits for the next part of a body.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_secs(60);
 /// The time for a body beside that for its bytes: one that comes more slowly than [`BODY_RATE`] ends the request after it.
+/// Only time counts in which the server waits.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
 /// The fewest bytes of a body in a second, on average.
 pub(crate) const BODY_RATE: u64 = 16 << 10;

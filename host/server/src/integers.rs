@@ -4,10 +4,10 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hostel::json_numbers;
 use http::HeaderName;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
-use serde_json::Value as Json;
 
 use crate::extract::wrong;
 use crate::large::Place;
@@ -33,12 +33,9 @@ pub(crate) async fn as_texts(request: Request, next: Next) -> Response {
     let (mut head, body) = response.into_parts();
     // The server has written it: it has a length, and cannot fail.
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let changed = serde_json::from_slice::<Json>(&body).ok().map(|mut json| {
-        change(&mut json);
-        serde_json::to_vec(&json).unwrap_or_default()
-    });
+    let changed = std::str::from_utf8(&body).ok().map(with_texts);
     head.headers.remove(CONTENT_LENGTH);
-    let body = changed.unwrap_or_else(|| body.into());
+    let body = changed.map_or(body, Into::into);
     let body = match head.extensions.remove::<Place>() {
         Some(place) => place.body(body),
         None => Body::from(body),
@@ -46,22 +43,26 @@ pub(crate) async fn as_texts(request: Request, next: Next) -> Response {
     Response::from_parts(head, body)
 }
 
-fn change(json: &mut Json) {
-    match json {
-        Json::Number(number) => {
-            let is_large = match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => number > EXACT,
-                (None, Some(number)) => number.unsigned_abs() > EXACT,
-                (None, None) => false,
-            };
-            if is_large {
-                *json = Json::String(number.to_string());
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(change),
-        Json::Object(members) => members.values_mut().for_each(change),
-        Json::Null | Json::Bool(_) | Json::String(_) => {}
+/// The JSON with texts in place of large integers, of any number of digits. All else stays as it is written.
+fn with_texts(json: &str) -> String {
+    let mut changed = String::with_capacity(json.len());
+    let mut end = 0;
+    for place in json_numbers(json) {
+        let Some(number) = json.get(place.clone()).filter(|number| is_large(number)) else { continue };
+        changed.push_str(json.get(end..place.start).unwrap_or_default());
+        changed.extend(["\"", number, "\""]);
+        end = place.end;
     }
+    changed.push_str(json.get(end..).unwrap_or_default());
+    changed
+}
+
+/// Whether a number is written as an integer, and larger than all up to which JavaScript has every one.
+fn is_large(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_integer = digits.bytes().all(|digit| digit.is_ascii_digit());
+    // What has too many digits for the type is large.
+    is_integer && digits.parse::<u64>().map_or(true, |number| number > EXACT)
 }
 
 #[cfg(test)]
@@ -70,14 +71,25 @@ mod tests {
 
     #[test]
     fn large_integers_become_texts() {
-        let mut json = serde_json::json!({
-            "a": [u64::MAX, 9_007_199_254_740_992_u64, 9_007_199_254_740_993_u64], "b": i64::MIN, "c": 1e300,
-        });
-        change(&mut json);
-        let expected = serde_json::json!({
-            "a": ["18446744073709551615", 9_007_199_254_740_992_u64, "9007199254740993"],
-            "b": "-9223372036854775808", "c": 1e300,
-        });
-        assert_eq!(json, expected);
+        let json =
+            r#"{"z":[18446744073709551615,9007199254740992,9007199254740993],"a":-9223372036854775808}"#;
+        let changed = r#"{"z":["18446744073709551615",9007199254740992,"9007199254740993"],"a":"-9223372036854775808"}"#;
+        assert_eq!(with_texts(json), changed);
+        assert_eq!(with_texts(changed), changed);
+        assert_eq!(with_texts("12345678901234567890123"), r#""12345678901234567890123""#);
+    }
+
+    #[test]
+    fn other_numbers_stay_as_they_are_written() {
+        for json in [
+            "1e300",
+            "1e999",
+            "[12345678901234567890.0, 1E+30]",
+            "0.10",
+            "-0",
+            r#"{"12345678901234567890": 1}"#,
+        ] {
+            assert_eq!(with_texts(json), json);
+        }
     }
 }

@@ -42,15 +42,25 @@ pub(crate) struct Place {
 /// 503 with `Retry-After` if there was none for [`LARGE_ANSWER_WAIT`].
 pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
     let (stored, in_memory) = value_bytes(entry);
+    place_of(&app.large_answers, &app.made_answers, stored, in_memory).await
+}
+
+/// A place for so many stored bytes, which may take so many in memory.
+async fn place_of(
+    large_answers: &Arc<Semaphore>,
+    made_answers: &Arc<Semaphore>,
+    stored: u64,
+    in_memory: u64,
+) -> Answer<Place> {
     let taken = match stored {
         ..=SMALL_VALUES_BYTES => None,
-        bytes => Some(take(&app.large_answers, places(bytes)).await?),
+        bytes => Some(take(large_answers, places(bytes)).await?),
     };
     let made = match stored {
         ..=FREE_VALUES_BYTES => None,
         _ => {
             let mib = u32::try_from(in_memory >> 20).unwrap_or(u32::MAX);
-            Some(take(&app.made_answers, mib.clamp(1, LARGE_ANSWERS_MIB)).await?)
+            Some(take(made_answers, mib.clamp(1, LARGE_ANSWERS_MIB)).await?)
         }
     };
     Ok(Place { taken, made })
@@ -136,9 +146,10 @@ impl Place {
     }
 
     /// A body with these bytes, which keeps the place until they were taken.
-    pub(crate) fn body(&self, bytes: Vec<u8>) -> Body {
+    pub(crate) fn body(&self, bytes: impl Into<Bytes>) -> Body {
+        let bytes = bytes.into();
         let Some(permit) = &self.taken else { return Body::from(bytes) };
-        let parts = unfold((Bytes::from(bytes), Arc::clone(permit)), async |(mut rest, permit)| {
+        let parts = unfold((bytes, Arc::clone(permit)), async |(mut rest, permit)| {
             let part = rest.split_to(PART.min(rest.len()));
             (!part.is_empty()).then_some((Ok::<_, Infallible>(part), (rest, permit)))
         });
@@ -148,7 +159,43 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_are_made_within_a_bound_on_what_their_values_take() {
+        const MIB: u64 = 1 << 20;
+        let [large, made] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)));
+        let place = |stored, in_memory| Box::pin(place_of(&large, &made, stored, in_memory));
+        let stored = FREE_VALUES_BYTES + 1;
+        let first = place(stored, 200 * MIB).await.unwrap();
+        let second = place(stored, 56 * MIB).await.unwrap();
+        let mut third = place(stored, 0);
+        assert!(third.as_mut().now_or_never().is_none(), "all the memory is taken");
+        assert!(place(FREE_VALUES_BYTES, 256 * MIB).now_or_never().is_some(), "short values do not wait");
+        let answer = second.answer(b"[]".to_vec(), JSON);
+        let third = third.now_or_never().unwrap().unwrap();
+        let mut alone = place(stored, u64::MAX);
+        assert!(alone.as_mut().now_or_never().is_none());
+        drop((first, third));
+        let alone = alone.now_or_never().unwrap().unwrap();
+        let problem = place(stored, MIB).await.unwrap_err();
+        assert_eq!(problem.code(), Code::Kind(ErrorKind::Unavailable));
+        drop((alone, answer));
+        assert_eq!(made.available_permits(), LARGE_ANSWERS_MIB as usize);
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_that_is_made_keeps_its_place_until_it_is_taken() {
+        let [large, made] = [(); 2].map(|()| Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)));
+        let long = place_of(&large, &made, SMALL_VALUES_BYTES + 1, u64::MAX).await.unwrap();
+        let answer = long.answer(b"[]".to_vec(), JSON);
+        assert_eq!(made.available_permits(), LARGE_ANSWERS_MIB as usize);
+        assert!(large.available_permits() < LARGE_ANSWERS_MIB as usize);
+        drop(answer);
+        assert_eq!(large.available_permits(), LARGE_ANSWERS_MIB as usize);
+    }
 
     #[test]
     fn four_answers_fit_at_once_and_a_long_one_is_alone() {

@@ -13,7 +13,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
-use hostel::journal::{JournalError, OpenJournalError, RunLogs, SqliteJournal};
+use hostel::journal::{Journal as _, JournalError, JournalPlace, OpenJournalError, RunLogs, SqliteJournal};
 use hostel::registry::Registry;
 use hostel::schedules::ScheduleThread;
 use hostel::{BuildError, ErrorKind, HostBuilder, QueueName, Worker, WorkerError};
@@ -23,7 +23,8 @@ use quick_cache::sync::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot::channel;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 use utoipa_axum::router::OpenApiRouter;
@@ -60,6 +61,9 @@ use crate::uploaded::Uploaded;
 
 /// How long browsers need not ask again whether a page of another origin may send a request.
 const PREFLIGHT_TIME: Duration = Duration::from_secs(600);
+
+/// How often a server looks whether its journal is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The settings of a server. The default is for one person on one machine.
 #[derive(Clone, Debug)]
@@ -148,8 +152,8 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
     },
-    /// The journal was removed or replaced while the server used it.
-    #[error("the journal {} was removed or replaced while the server was using it", path.display())]
+    /// The journal, or its log (`-wal`), was removed, replaced or emptied while the server used it.
+    #[error("the journal {} or its -wal was removed, replaced or emptied while the server was using it", path.display())]
     Gone {
         /// The journal.
         path: PathBuf,
@@ -301,10 +305,10 @@ impl Server {
         let end = async {
             ended = match executor {
                 Some(executor) => executor.until(shutdown, &app, settings.drain).await,
-                None => {
-                    shutdown.await;
-                    Ok(())
-                }
+                None => tokio::select! {
+                    () = shutdown => Ok(()),
+                    error = lost(&app) => Err(error),
+                },
             };
             app.draining.store(true, Ordering::Relaxed);
             app.closing.send_replace(true);
@@ -328,6 +332,27 @@ impl Server {
             _ = timeout(LAST_SPANS, join(events, exporter)).await;
         }
         ended
+    }
+}
+
+/// Completes when the journal is lost: its files were removed, replaced or emptied, so that nothing that this process has open will ever be
+/// as it was. Only a new process can go on, with what is there then.
+async fn lost(app: &App) -> ServerError {
+    let place = match JournalPlace::of(&app.spool) {
+        Ok(place) => place,
+        Err(error) => return error.into(),
+    };
+    loop {
+        sleep(LOOK).await;
+        if place.is_gone() {
+            return ServerError::Gone { path: place.path().to_owned() };
+        }
+        let journal = Arc::clone(&app.journal);
+        let read = spawn_blocking(move || journal.last_event()).await;
+        // Other errors may pass.
+        if let Ok(Err(error @ JournalError::DamagedFile { .. })) = read {
+            return ServerError::Failed(Arc::new(error));
+        }
     }
 }
 
@@ -450,21 +475,17 @@ impl Executor {
         drain: Duration,
     ) -> Result<(), ServerError> {
         let Self { worker, mut schedules } = self;
-        let gone = tokio::select! {
+        let lost = tokio::select! {
             () = shutdown => None,
             () = worker.ended() => None,
-            path = schedules.gone() => Some(path),
+            path = schedules.gone() => Some(ServerError::Gone { path }),
+            error = lost(app) => Some(error),
         };
         app.draining.store(true, Ordering::Relaxed);
         drop(schedules);
-        let failure = worker.failure();
-        let is_usable = gone.is_none() && failure.is_none();
-        worker.drain(if is_usable { drain } else { Duration::ZERO }).await;
-        match (gone, failure) {
-            (Some(path), _) => Err(ServerError::Gone { path }),
-            (None, Some(failure)) => Err(ServerError::Failed(failure)),
-            (None, None) => Ok(()),
-        }
+        let lost = lost.or_else(|| worker.failure().map(ServerError::Failed));
+        worker.drain(if lost.is_none() { drain } else { Duration::ZERO }).await;
+        lost.map_or(Ok(()), Err)
     }
 }
 

@@ -12,6 +12,7 @@ use hostel_server::{Change, Server, ServerError, Settings};
 use hostel_wire::{printable, without_number};
 use tokio::net::TcpListener;
 
+use super::worker::LOST;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 #[cfg(feature = "otel")]
@@ -181,6 +182,8 @@ fn refused(error: ServerError) -> Problem {
     let problem = Problem::of(error.kind(), &error);
     if let ServerError::Exposed { .. } = error {
         problem.hint("put a proxy that encrypts connections before it, and add --behind-proxy")
+    } else if let ServerError::Gone { .. } = error {
+        problem.hint(LOST)
     } else {
         problem
     }

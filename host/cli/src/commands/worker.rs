@@ -27,6 +27,10 @@ use crate::ui::Ui;
 /// The most notes that wait to be written.
 const MAX_NOTES: usize = 1_024;
 
+/// What to do about a journal that was lost while a process was using it. That process cannot see what is there now.
+pub(super) const LOST: &str =
+    "what was stored since may be lost; restore the data directory if you have a copy, and start again";
+
 /// How long after the time for draining the worker may take to give its runs back.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -188,6 +192,8 @@ fn schedules(ui: &Arc<Ui>, dir: &Path, registry: Arc<Registry>) -> Result<Schedu
 
 fn gone(journal: &Path) -> Problem {
     let path = journal.display();
-    let problem = format!("the journal {path} was removed or replaced while the worker was using it");
-    Problem::new(ErrorKind::Unavailable, problem)
+    let problem = format!(
+        "the journal {path} or its -wal was removed, replaced or emptied while the worker was using it"
+    );
+    Problem::new(ErrorKind::Unavailable, problem).hint(LOST)
 }

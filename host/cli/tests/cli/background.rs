@@ -126,7 +126,7 @@ fn a_worker_whose_journal_is_removed_ends_with_an_error() {
     let mut worker = Worker::start(&place, "");
     worker.until("spinning is Running");
     std::fs::remove_file(place.data_dir().join("journal-1.db")).unwrap();
-    worker.until("was removed or replaced while the worker was using it");
+    worker.until("was removed, replaced or emptied while the worker was using it");
     assert_eq!(worker.child.wait().unwrap().code(), Some(5));
 }
 

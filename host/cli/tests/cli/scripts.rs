@@ -483,6 +483,97 @@ fn the_rest_of_the_standard_library_is_imported_when_it_is_used() {
     refused(&place, "run rare.py#refused", 1, "/python/xml/dom/minidom.py\", line ");
 }
 
+const LOADERS: &str = r#"
+import contextlib, importlib.resources, importlib.util, inspect, io, pkgutil, runpy, sys, traceback
+
+class Out(io.StringIO):
+    def close(self):
+        pass
+
+def printed(module, *args, stdin=""):
+    sys.argv, sys.stdin, out = [module, *args], io.StringIO(stdin), Out()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return out.getvalue().split()
+
+def programs():
+    return [
+        printed("json.tool", stdin="[1]"), printed("json", stdin="[2]"), printed("calendar", "2024", "2")[:2],
+        printed("timeit", "-n", "1", "-r", "1", "pass")[:2], runpy.run_module("wave")["__name__"],
+    ]
+
+def loader():
+    found = importlib.util.find_spec("email.mime").loader
+    image = "email.mime.image"
+    code = found.get_code(image)
+    return [
+        code.co_filename == found.get_filename(image), found.is_package("email.mime"), found.is_package(image),
+        found.get_source(image), importlib.util.find_spec("wave").loader.get_code("wave").co_name,
+    ]
+
+def found():
+    walked = [module.name for module in pkgutil.walk_packages(__import__("xml").__path__, "xml.")]
+    top = {module.name: module.ispkg for module in pkgutil.iter_modules()}
+    return ["xml.dom.minidom" in walked, "xml.sax" in walked, top["json"], top["wave"], "test" in top]
+
+def again():
+    import json, wave
+    json.mark = wave.mark = 1
+    importlib.reload(json), importlib.reload(wave)
+    del sys.modules["json"]
+    import json as other
+    return [other is json, other.dumps([1]), wave.Error.__name__]
+
+def refusal(call):
+    try:
+        return call()
+    except (OSError, ImportError) as error:
+        return f"{type(error).__name__}: {error}"
+
+def without_text():
+    import json, os, unittest.mock
+    try:
+        json.loads("{")
+    except ValueError:
+        lines = traceback.format_exc()
+    return [
+        *(refusal(lambda: inspect.getsource(what)) for what in (json, json.loads, os, unittest.mock.Mock)),
+        refusal(lambda: pkgutil.get_data("email", "architecture.rst")),
+        refusal(lambda: (importlib.resources.files("json") / "tool.py").read_text())[:17],
+        [part.name for part in importlib.resources.files("json").iterdir()],
+        "in raw_decode" in lines,
+        refusal(lambda: runpy.run_module("sched")), refusal(lambda: runpy.run_module("no_such_module")),
+    ]
+"#;
+
+/// What asks for loaders works as with modules in files, but for the text of modules.
+#[test]
+fn modules_of_the_standard_library_are_found_and_executed_as_from_files() {
+    let Some(place) = place() else { return };
+    place.0.write("loaders.py", LOADERS);
+    let no_text = "\"OSError: could not get source code\"";
+    for (function, expected) in [
+        ("programs", r#"[["[","1","]"],["[","2","]"],["February","2024"],["1","loop,"],"wave"]"#.to_owned()),
+        ("loader", r#"[true,true,false,null,"<module>"]"#.to_owned()),
+        ("found", "[true,true,true,false,false]".to_owned()),
+        ("again", r#"[true,"[1]","Error"]"#.to_owned()),
+        (
+            "without_text",
+            format!(
+                "[{no_text},{no_text},{no_text},{no_text},\"FileNotFoundError: [Errno 2] No such file or directory: \
+                 '/python/email/architecture.rst'\",\"FileNotFoundError\",[],true,\"ImportError: No code object available for \
+                 sched\",\"ImportError: No module named no_such_module\"]"
+            ),
+        ),
+    ] {
+        assert_eq!(
+            completed(&place, &format!("run loaders.py#{function} --cache none")),
+            expected,
+            "{function}"
+        );
+    }
+}
+
 #[test]
 fn async_functions_are_awaited_in_javascript() {
     let Some(place) = place() else { return };

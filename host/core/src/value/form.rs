@@ -81,28 +81,6 @@ pub(super) enum Miss {
     Range,
 }
 
-/// The number of decimal digits that a float always preserves.
-const FLOAT_DIGITS: usize = f64::DIGITS as usize;
-
-/// Below it every integer has a distinct float: 2⁵³.
-const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
-
-/// Returns the integer that is written as a float, such as `7.0` or `1e17`.
-///
-/// It must be unambiguous: from 2⁵³ on several integers are the same float, and only one with at most as many digits as a
-/// float preserves can be recovered.
-pub(super) fn whole_float(float: f64) -> Option<i128> {
-    let is_exact = || float.abs() < EXACT_FLOAT || digits(float) <= FLOAT_DIGITS;
-    let is_whole = float.fract() == 0.0 && float.abs() < i128::MAX as f64;
-    (is_whole && is_exact()).then_some(float as i128)
-}
-
-/// Returns the number of digits in the shortest text of a float, without its exponent.
-fn digits(float: f64) -> usize {
-    let text = format!("{float:e}");
-    text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count()
-}
-
 /// Reads the form as a value of the type, in normal form.
 ///
 /// Recurses as deep as the type, never deeper.

@@ -17,6 +17,8 @@ mod error;
 
 mod form;
 
+mod whole;
+
 mod conform;
 
 mod may_take;
@@ -38,7 +40,7 @@ pub use canonical::CanonicalError;
 pub use convert::{FromValue, IntoValue};
 pub use error::{Problem, Step, ValueError, excerpt_within};
 pub use form::ValueReader;
-pub use json::{AsJson, parse_json};
+pub use json::{AsJson, json_numbers, parse_json};
 pub use name::{Name, UnknownName};
 pub use ty::{Case, Field, Type};
 pub use wave::CallText;

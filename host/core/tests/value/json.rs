@@ -1,6 +1,6 @@
 //! What JSON is read as, how values are written, and what is said of JSON that fits no type.
 
-use hostel_core::{Value, parse_json};
+use hostel_core::{Type, Value, parse_json};
 use insta::assert_snapshot;
 
 use crate::wit::ty;
@@ -50,6 +50,45 @@ fn numbers() {
     same("f64", r#""NaN""#);
     same("f32", r#""Infinity""#);
     same("f64", r#""-Infinity""#);
+}
+
+/// What JSON is read as data.
+fn data(json: &str) -> String {
+    let value = Value::from_json(&parse_json(json).unwrap(), &Type::Data).unwrap();
+    value.as_data().unwrap().to_owned()
+}
+
+#[test]
+fn numbers_that_are_integers_only_when_rounded() {
+    check("f64", "1e-400", "0.0");
+    check("f64", "-1e-400", "-0.0");
+    check("f32", "0.99999999999999999999", "1.0");
+    check("list<f64>", "[1.0, 1e-400, 2.5, 0.99999999999999999999, 3]", "[1.0,0.0,2.5,1.0,3.0]");
+    check("tuple<u8, string, f64, u8>", r#"[1.0, "1e-400", 1e-400, 2]"#, r#"[1,"1e-400",0.0,2]"#);
+    check(
+        "record { a: map<string, f64>, b: u8 }",
+        r#"{"a":{"x":1e-400},"b":2e0}"#,
+        r#"{"a":{"x":0.0},"b":2}"#,
+    );
+    check("option<f64>", "1e-400", "0.0");
+    check("variant { a(f64) }", r#"{"a":1e-400}"#, r#"{"a":0.0}"#);
+    check("result<f64>", r#"{"ok":1e-400}"#, r#"{"ok":0.0}"#);
+    assert_eq!(data("1e-400"), "0.0");
+    assert_eq!(data(r#"{"a": [1e-400, 1.0, 1]}"#), r#"{"a":[0.0,1.0,1]}"#);
+    let digits = "0".repeat(1 << 20);
+    check("u8", &format!("1.{digits}"), "1");
+    check("u8", &format!("1{digits}e-{}", digits.len()), "1");
+    check("f64", &format!("1.{digits}1"), "1.0");
+    check("f64", &format!("1e-1{digits}"), "0.0");
+}
+
+#[test]
+fn keys_with_a_meaning_for_the_parser_are_refused() {
+    for key in ["$hostel::rounded", "$serde_json::private::RawValue", "\\u0024hostel::rounded"] {
+        let error = parse_json(&format!(r#"[{{"{key}": "1"}}]"#)).unwrap_err();
+        assert!(error.to_string().contains("reserved key"), "{error}");
+    }
+    check("map<string, u8>", r#"{"$hostel":1}"#, r#"{"$hostel":1}"#);
 }
 
 #[test]
@@ -145,6 +184,12 @@ fn json_of_another_type_is_refused_with_its_path() {
         ("s64", r#""12x""#),
         ("f32", "1e39"),
         ("u64", "9007199254740993.0"),
+        ("u64", "1e-999999999"),
+        ("s8", "-1e-400"),
+        ("u8", "0.99999999999999999999"),
+        ("u64", "100000000000000001.0"),
+        ("list<u8>", "[1.0, 2.00000000000000000001]"),
+        ("u8", "[1e-400]"),
         ("u64", "1e20"),
         ("u64", "1e300"),
         ("f64", "1e999"),
@@ -200,6 +245,18 @@ fn json_of_another_type_is_refused_with_its_path() {
         expected f32 (-3.4028235e38 to 3.4028235e38), found number 1e+39
     9007199254740993.0
         expected u64 (0 to 18446744073709551615), found number 9007199254740992.0
+    1e-999999999
+        expected u64 (0 to 18446744073709551615), found number 1e-999999999
+    -1e-400
+        expected s8 (-128 to 127), found number -1e-400
+    0.99999999999999999999
+        expected u8 (0 to 255), found number 0.99999999999999999999
+    100000000000000001.0
+        expected u64 (0 to 18446744073709551615), found number 100000000000000001.0
+    [1.0, 2.00000000000000000001]
+        element 1: expected u8 (0 to 255), found number 2.00000000000000000001
+    [1e-400]
+        expected u8, found array [0.0]
     1e20
         expected u64 (0 to 18446744073709551615), found number 1e+20
     1e300

@@ -53,7 +53,8 @@ impl ScheduleThread {
         Ok(Self { _until: until, gone })
     }
 
-    /// Completes with the path of the journal when its file was removed or replaced: other programs do not see what is written to it any
+    /// Completes with the path of the journal when its file, or its log, was removed, replaced or emptied: other
+    /// programs do not see what is written to it any
     /// more, and the thread has ended.
     ///
     /// # Cancel safety

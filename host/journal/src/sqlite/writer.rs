@@ -167,8 +167,12 @@ impl Group {
         }
         let committed = self.execute(first, more, executed).and_then(|()| self.commit());
         // What is written to a file that was removed is lost with this process, and must not be answered as stored.
-        let committed =
-            committed.and_then(|()| self.place.check().map_err(|gone| Arc::new(gone) as MediumError));
+        let committed = committed.and_then(|()| {
+            self.place.check().map_err(|gone| {
+                self.place.discard_gap();
+                Arc::new(gone) as MediumError
+            })
+        });
         if committed.is_err() {
             // It may have been rolled back by the failure.
             let _ = self.db.execute_batch("ROLLBACK");

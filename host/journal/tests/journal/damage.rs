@@ -85,7 +85,7 @@ fn nothing_is_acknowledged_after_a_file_is_gone() {
         assert!(matches!(error, JournalError::DamagedFile { action: "write", .. }), "{error}");
         assert_eq!(error.kind(), ErrorKind::Internal);
         let source = std::error::Error::source(&error).unwrap().to_string();
-        let expected = format!("{} was removed or replaced while it was in use", file.display());
+        let expected = format!("{} was removed, replaced or emptied while it was in use", file.display());
         assert!(source.starts_with(&expected), "{source}");
         // Another file of that name is not the one that is written.
         std::fs::copy(&elsewhere, &file).unwrap();
@@ -93,6 +93,47 @@ fn nothing_is_acknowledged_after_a_file_is_gone() {
         std::fs::rename(&elsewhere, &file).unwrap();
         journal.submit(at(4), &[spec(4)]).unwrap();
     }
+}
+
+#[test]
+fn nothing_is_acknowledged_after_the_log_is_emptied() {
+    let dir = directory();
+    let (journal, other) = (open(&dir), open(&dir));
+    journal.submit(at(1), &(0..100).map(spec).collect::<Vec<_>>()).unwrap();
+    sql(dir.path(), "PRAGMA wal_checkpoint(TRUNCATE)");
+    journal.submit(at(1), &(100..300).map(spec).collect::<Vec<_>>()).unwrap();
+    let log = OpenOptions::new().write(true).open(dir.path().join("journal-1.db-wal")).unwrap();
+    log.set_len(0).unwrap();
+    // What a process does not have in memory cannot be read again.
+    let error = other.get(id(1)).unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "read", .. }), "{error}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("emptied or cut while it was in use"), "{source}");
+    // And one that has it in memory would write on, after a gap.
+    let error = journal.submit(at(2), &[spec(1_000)]).unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "write", .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("emptied"), "{source}");
+    // What was in the journal itself is there for the next process.
+    drop((journal, other));
+    let journal = open(&dir);
+    let count = |numbers: std::ops::Range<u64>| {
+        numbers.filter(|number| journal.get(id(*number)).unwrap().is_some()).count()
+    };
+    assert_eq!((count(0..100), count(100..301)), (100, 0));
+}
+
+#[test]
+fn a_log_that_begins_anew_is_no_loss() {
+    let dir = directory();
+    let journal = open(&dir);
+    for number in 0..3 {
+        journal.submit(at(1), &[spec(number)]).unwrap();
+        sql(dir.path(), "PRAGMA wal_checkpoint(TRUNCATE)");
+        assert_eq!(std::fs::metadata(dir.path().join("journal-1.db-wal")).unwrap().len(), 0);
+    }
+    journal.submit(at(2), &[spec(3)]).unwrap();
 }
 
 #[test]

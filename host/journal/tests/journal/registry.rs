@@ -141,7 +141,7 @@ fn nothing_is_acknowledged_after_a_file_is_gone() {
             let error = answer.unwrap_err();
             assert!(matches!(&error, RegistryError::Gone { path } if *path == file), "{error}");
             assert_eq!(error.kind(), ErrorKind::Internal);
-            let expected = format!("{} was removed or replaced while it was in use", file.display());
+            let expected = format!("{} was removed, replaced or emptied while it was in use", file.display());
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
         // Another file of that name is not the one that is written.

@@ -174,21 +174,38 @@ async fn list_schedules(
 ) -> Answer<Json<Schedules>> {
     let limit = limit(page.limit)?;
     let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
-    let (mut after, mut items) = (after, Vec::new());
-    // A few at a time, because each may have long arguments, which the list does not show.
+    let read = |after: Option<ScheduleName>, wanted| {
+        app.journal(move |journal| journal.schedules(after.as_ref(), wanted))
+    };
+    let items = in_parts(limit, after, read, |found| objects(&app, found)).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
+    Ok(Json(Schedules { next, items }))
+}
+
+/// The first schedules after one, as they are shown. A few are read at a time, because each may have long arguments, which are not shown.
+async fn in_parts<R, S>(
+    limit: usize,
+    mut after: Option<ScheduleName>,
+    read: impl Fn(Option<ScheduleName>, usize) -> R,
+    show: impl Fn(Vec<StoredSchedule>) -> S,
+) -> Answer<Vec<ScheduleObject>>
+where
+    R: Future<Output = Answer<Vec<StoredSchedule>>>,
+    S: Future<Output = Answer<Vec<ScheduleObject>>>,
+{
+    let mut items = Vec::new();
     while items.len() < limit {
         let wanted = SCHEDULES_READ.min(limit - items.len());
-        let found = app.journal(move |journal| journal.schedules(after.as_ref(), wanted)).await?;
+        let found = read(after.take(), wanted).await?;
         let is_last = found.len() < wanted;
         after = found.last().map(|last| last.schedule.name.clone());
-        items.extend(objects(&app, found).await?);
+        items.extend(show(found).await?);
         if is_last {
             break;
         }
     }
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
-    Ok(Json(Schedules { next, items }))
+    Ok(items)
 }
 
 /// Show a schedule
@@ -364,4 +381,47 @@ async fn find(app: &App, name: &ScheduleName) -> Answer<StoredSchedule> {
 fn unknown(name: &ScheduleName) -> ApiProblem {
     ApiProblem::not_found(format!("there is no schedule {name}"))
         .hint("GET /api/v1/schedules lists schedules")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::ready;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn few_schedules_are_in_memory_at_once() {
+        let stored = |number: usize| {
+            let name: ScheduleName = format!("s{number:03}").parse().unwrap();
+            let when = When::Every { interval: std::time::Duration::from_secs(60), anchor: now() };
+            let schedule = Schedule::new(name, "job#run", when);
+            StoredSchedule { schedule, created: now(), next: None, last: None }
+        };
+        let list = |limit: usize, total: usize| {
+            let (in_memory, parts) = (Cell::new(0), RefCell::new(Vec::new()));
+            let read = |after: Option<ScheduleName>, wanted: usize| {
+                assert_eq!(in_memory.get(), 0, "those before are released");
+                let first = after.map_or(0, |after| after.as_str()[1..].parse::<usize>().unwrap() + 1);
+                let found: Vec<_> = (first..total).take(wanted).map(stored).collect();
+                in_memory.set(found.len());
+                parts.borrow_mut().push(wanted);
+                ready(Ok(found))
+            };
+            let show = |found: Vec<StoredSchedule>| {
+                in_memory.set(0);
+                ready(Ok(found.iter().map(ScheduleObject::from).collect()))
+            };
+            let items = in_parts(limit, None, read, show).now_or_never().unwrap().unwrap();
+            assert!(items.iter().enumerate().all(|(place, item)| item.name == format!("s{place:03}")));
+            (items.len(), parts.into_inner())
+        };
+        assert_eq!(SCHEDULES_READ, 8);
+        assert_eq!(list(20, 100), (20, vec![8, 8, 4]));
+        assert_eq!(list(500, 19), (19, vec![8, 8, 8]));
+        assert_eq!(list(500, 16), (16, vec![8, 8, 8]));
+        assert_eq!(list(500, 0), (0, vec![8]));
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | type | JSON |
 //! |---|---|
-//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings; `1e3` and `7.0` are integers |
+//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings; `1e3` and `7.0` are integers, `1e-400` is none |
 //! | `char`, `string`, `enum` | strings |
 //! | `list`, `tuple` | arrays |
 //! | `list<u8>` | an array, or `{"base64": "…"}` with padding, which is written if it is longer than [`ARRAY_BYTES`] |
@@ -19,12 +19,15 @@ mod parse;
 
 mod read;
 
+mod rounded;
+
 mod write;
 
 use serde_json::Value as Json;
 
 pub use self::parse::parse_json;
 use self::read::Node;
+pub use self::rounded::json_numbers;
 pub use self::write::AsJson;
 use super::{Type, Value, ValueError, form::ValueReader};
 
@@ -35,7 +38,7 @@ impl ValueReader {
     ///
     /// As [`Value::from_json`], and [`Problem::LeftOut`](super::Problem::LeftOut) if too many fields were left out so far.
     pub fn json(&mut self, json: &Json, ty: &Type) -> Result<Value, ValueError> {
-        self.read(Node::Value(json), ty)
+        self.read(Node::of(json), ty)
     }
 }
 

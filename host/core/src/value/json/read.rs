@@ -4,9 +4,11 @@ use base64::{DecodeError, Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Number, Value as Json};
 
 use super::may_be_null;
+use super::rounded::{AsFloats, rounded};
 use crate::value::{
     Type, ValueError, excerpt,
-    form::{Form, Miss, Outcome, whole_float},
+    form::{Form, Miss, Outcome},
+    whole::whole_float,
 };
 
 /// A piece of JSON.
@@ -15,13 +17,20 @@ pub(super) enum Node<'a> {
     Value(&'a Json),
     /// A key of an object, which is a string in JSON, whatever its type.
     Key(&'a str),
+    /// The text of a number that a float only has rounded.
+    Rounded(&'a str),
 }
 
 impl<'a> Node<'a> {
+    pub(super) fn of(json: &'a Json) -> Self {
+        rounded(json).map_or(Node::Value(json), Node::Rounded)
+    }
+
     fn text(self) -> Option<&'a str> {
         match self {
             Node::Value(json) => json.as_str(),
             Node::Key(key) => Some(key),
+            Node::Rounded(_) => None,
         }
     }
 
@@ -39,13 +48,13 @@ impl<'a> Node<'a> {
 
     fn array(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
         let items = self.value().and_then(Json::as_array).ok_or_else(|| self.mismatch(ty))?;
-        Ok(items.iter().map(Node::Value))
+        Ok(items.iter().map(Node::of))
     }
 
     /// Returns key and value of an object with exactly one member.
     fn single(self) -> Option<(&'a str, Self)> {
         let object = self.object().filter(|object| object.len() == 1)?;
-        object.iter().next().map(|(key, value)| (key.as_str(), Node::Value(value)))
+        object.iter().next().map(|(key, value)| (key.as_str(), Node::of(value)))
     }
 
     fn kind(self) -> &'static str {
@@ -53,7 +62,7 @@ impl<'a> Node<'a> {
             Node::Key(_) | Node::Value(Json::String(_)) => "string ",
             Node::Value(Json::Null) => "",
             Node::Value(Json::Bool(_)) => "bool ",
-            Node::Value(Json::Number(_)) => "number ",
+            Node::Value(Json::Number(_)) | Node::Rounded(_) => "number ",
             Node::Value(Json::Array(_)) => "array ",
             Node::Value(Json::Object(_)) => "object ",
         }
@@ -65,8 +74,9 @@ impl<'a> Form for Node<'a> {
 
     fn found(&self) -> String {
         match self {
-            Node::Value(json) => excerpt(format_args!("{}{json}", self.kind())),
+            Node::Value(json) => excerpt(format_args!("{}{}", self.kind(), AsFloats(json))),
             Node::Key(key) => excerpt(format_args!("key {key:?}")),
+            Node::Rounded(number) => excerpt(format_args!("{}{number}", self.kind())),
         }
     }
 
@@ -84,6 +94,7 @@ impl<'a> Form for Node<'a> {
             Node::Value(Json::String(text)) if matches!(ty, Type::S64 | Type::U64) => parsed(text),
             Node::Value(_) => Err(Miss::Kind),
             Node::Key(key) => parsed(key),
+            Node::Rounded(_) => Err(Miss::Range),
         }
     }
 
@@ -94,6 +105,9 @@ impl<'a> Form for Node<'a> {
     }
 
     fn float64(&self) -> Result<f64, Miss> {
+        if let Node::Rounded(number) = self {
+            return number.parse().map_err(|_| Miss::Kind);
+        }
         match self.text() {
             Some("NaN") => Ok(f64::NAN),
             Some("Infinity") => Ok(f64::INFINITY),
@@ -111,11 +125,15 @@ impl<'a> Form for Node<'a> {
         self.text().map(str::to_owned).ok_or_else(|| self.mismatch(ty))
     }
 
-    fn data(self, _: &Type) -> Result<String, ValueError> {
-        Ok(match self {
-            Node::Value(json) => json.to_string(),
-            Node::Key(key) => Json::from(key).to_string(),
-        })
+    fn data(self, ty: &Type) -> Result<String, ValueError> {
+        match self {
+            Node::Value(json) => Ok(AsFloats(json).to_string()),
+            Node::Key(key) => Ok(Json::from(key).to_string()),
+            Node::Rounded(_) => match self.float64() {
+                Ok(number) => Ok(Json::from(number).to_string()),
+                Err(_) => Err(self.mismatch(ty)),
+            },
+        }
     }
 
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
@@ -135,12 +153,12 @@ impl<'a> Form for Node<'a> {
 
     fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
         let object = self.object().ok_or(self)?;
-        Ok(object.iter().map(|(key, value)| (Node::Key(key), Node::Value(value))).collect())
+        Ok(object.iter().map(|(key, value)| (Node::Key(key), Node::of(value))).collect())
     }
 
     fn fields(self, ty: &Type) -> Result<impl Iterator<Item = (&'a str, Self)>, ValueError> {
         let object = self.object().ok_or_else(|| self.mismatch(ty))?;
-        Ok(object.iter().map(|(name, value)| (name.as_str(), Node::Value(value))))
+        Ok(object.iter().map(|(name, value)| (name.as_str(), Node::of(value))))
     }
 
     fn case(self, ty: &Type) -> Result<(&'a str, Option<Self>), ValueError> {

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use super::syntax::syntax_error;
 use crate::value::{
     Type, ValueError, excerpt,
-    form::{Form, Miss, Outcome, whole_float},
+    form::{Form, Miss, Outcome},
+    whole::whole_number,
 };
 
 /// A parsed piece of WAVE text.
@@ -102,7 +103,10 @@ impl<'a> Form for Wave<'a> {
     }
 
     fn integer(&self, _: &Type) -> Result<i128, Miss> {
-        self.number().or_else(|miss| self.number().ok().and_then(whole_float).ok_or(miss))
+        self.number().or_else(|miss| match miss {
+            Miss::Kind => Err(miss),
+            Miss::Range => whole_number(self.piece()).ok_or(miss),
+        })
     }
 
     fn float32(&self) -> Result<f32, Miss> {
