@@ -74,6 +74,8 @@ pub(crate) struct App {
     pub(crate) draining: AtomicBool,
     pub(crate) loaded: Cache<Digest, Component>,
     pub(crate) scripts: Cache<Digest, Script>,
+    /// WIT of components, or why there is none.
+    pub(crate) wits: Cache<Digest, Arc<Result<String, String>>>,
     pub(crate) requests: AtomicU64,
     /// Makes the ids of requests differ between processes.
     pub(crate) instance: String,

@@ -1,19 +1,23 @@
 //! The dashboard: pages whose scripts are part of this program, and which use the API as every other client does.
 //!
 //! The page is the same for every address; a script shows the rest. Everything it loads is under `assets/<hash>/`, where the hash is of
-//! all files together, so browsers may keep it forever. In debug builds the files are read from disk at each request: edit, reload.
+//! all that is sent, so browsers may keep it forever. Modules are sent joined: one script for what every page needs, and one for each
+//! page. In debug builds the files are read from disk at each request: edit, reload.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{OriginalUri, Path};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use crate::joined::join;
 use crate::problem::{ApiProblem, Code};
 
 /// The files.
@@ -40,7 +44,7 @@ const PAGES: [(&str, &str); 12] = [
     ("/system", "system"),
 ];
 
-/// The name of the page at all other addresses. It loads no files of its own in advance.
+/// The name of the page at all other addresses.
 const NO_PAGE: &str = "none";
 
 /// How addresses begin that are not for people.
@@ -62,15 +66,15 @@ pub(crate) fn router() -> Router {
     })
 }
 
-/// The page, which asks at once for the files that the one with this name needs. Its `base` leads back to the root, so it also works below a
+/// The page, which asks at once for the script of the one with this name. Its `base` leads back to the root, so it also works below a
 /// path that a proxy takes off.
 fn page(OriginalUri(uri): &OriginalUri, name: &str) -> Response {
-    let Some(page) = Files::get(PAGE) else { return no_file() };
+    let sent = sent();
+    let Some(page) = sent.files.get(PAGE) else { return no_file() };
     let depth = uri.path().matches('/').count().saturating_sub(1);
     let base = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
-    let text = String::from_utf8_lossy(&page.data);
-    let text: String = text.split_inclusive('\n').filter(|line| is_for(line, name)).collect();
-    let text = text.replace("{base}", &base).replace("{hash}", &hash());
+    let text = String::from_utf8_lossy(page);
+    let text = text.replace("{base}", &base).replace("{hash}", &sent.hash).replace("{page}", name);
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -102,23 +106,18 @@ fn accepts_pages(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a line of the page is for the one with this name: a link with classes is only for those that they name.
-fn is_for(line: &str, name: &str) -> bool {
-    let classes = line.split_once(" class=\"").and_then(|(_, rest)| rest.split_once('"'));
-    classes.is_none_or(|(names, _)| names.split(' ').any(|one| one == name))
-}
-
 /// Serves a file. A hash of another version is answered with 404 and a request to reload the page.
 async fn get_file(Path((version, name)): Path<(String, String)>) -> Response {
-    let is_file = name != PAGE && name.len() <= NAME_CHARS && version == hash();
-    let Some(EmbeddedFile { data, .. }) = is_file.then(|| Files::get(&name)).flatten() else {
+    let sent = sent();
+    let is_file = name != PAGE && name.len() <= NAME_CHARS && version == sent.hash;
+    let Some(file) = is_file.then(|| sent.files.get(&name)).flatten() else {
         return no_file();
     };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&name)));
     let caching = if cfg!(debug_assertions) { "no-cache" } else { "public, max-age=31536000, immutable" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-    (headers, data.into_owned()).into_response()
+    (headers, file.clone()).into_response()
 }
 
 fn no_file() -> Response {
@@ -126,25 +125,48 @@ fn no_file() -> Response {
     problem.hint("reload the page: the server may have been updated").into_response()
 }
 
-/// The hash of all files, as 16 hexadecimal digits. Where they may change while the server runs, it is a fixed word.
-fn hash() -> String {
-    static HASH: OnceLock<String> = OnceLock::new();
+/// What is sent.
+struct Sent {
+    files: BTreeMap<String, Bytes>,
+    /// The hash of all files, as 16 hexadecimal digits. Where they may change while the server runs, it is a fixed word.
+    hash: String,
+}
+
+/// What is sent: made once, or in debug builds each time.
+fn sent() -> Arc<Sent> {
+    static SENT: OnceLock<Arc<Sent>> = OnceLock::new();
     if cfg!(debug_assertions) {
-        return "dev".to_owned();
+        return Arc::new(Sent { files: read(), hash: "dev".to_owned() });
     }
-    HASH.get_or_init(|| {
-        let mut names: Vec<_> = Files::iter().collect();
-        names.sort();
-        let mut all = Sha256::new();
-        for name in names {
-            let Some(file) = Files::get(&name) else { continue };
-            all.update(name.as_bytes());
-            all.update(file.metadata.sha256_hash());
-        }
-        let digest = all.finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    })
-    .clone()
+    let sent = SENT.get_or_init(|| {
+        let files = read();
+        let hash = hash(&files);
+        Arc::new(Sent { files, hash })
+    });
+    Arc::clone(sent)
+}
+
+/// The files, with scripts in the places of modules. The modules themselves are sent, too: to tools that show where a script is from.
+fn read() -> BTreeMap<String, Bytes> {
+    let names = Files::iter();
+    let mut files: BTreeMap<String, Bytes> = names
+        .filter_map(|name| Some((name.to_string(), Files::get(&name)?.data.into_owned().into())))
+        .collect();
+    let modules = files.iter().filter(|(name, _)| name.ends_with(".js"));
+    let modules =
+        modules.map(|(name, text)| (name.clone(), String::from_utf8_lossy(text).into_owned())).collect();
+    files.extend(join(&modules).into_iter().map(|(name, script)| (name, script.into())));
+    files
+}
+
+fn hash(files: &BTreeMap<String, Bytes>) -> String {
+    let mut all = Sha256::new();
+    for (name, file) in files {
+        all.update(name.as_bytes());
+        all.update(Sha256::digest(file));
+    }
+    let digest = all.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn media_type(name: &str) -> &'static str {

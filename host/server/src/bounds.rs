@@ -103,6 +103,10 @@ pub(crate) const LAST_SPANS: Duration = Duration::from_secs(5);
 pub(crate) const LOADED: usize = 64;
 /// Scripts that are kept at hand, with their source.
 pub(crate) const SCRIPTS: usize = 64;
+/// How many components have their WIT in memory.
+pub(crate) const WITS: usize = 64;
+/// The most bytes of such a text. A longer one is written for each request.
+pub(crate) const WIT_BYTES: usize = 256 << 10;
 /// The most tokens.
 pub(crate) const TOKENS: usize = 1_000;
 /// The most scopes of a token that are for some runs only.

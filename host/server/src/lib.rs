@@ -18,6 +18,7 @@ mod openapi;
 
 mod api;
 mod assets;
+mod joined;
 
 mod batch_driver;
 mod observer;

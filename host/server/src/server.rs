@@ -39,7 +39,7 @@ use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
     BLOB_REQUESTS, LARGE_ANSWERS_MIB, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS,
-    UPLOADS,
+    UPLOADS, WITS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
@@ -261,6 +261,7 @@ impl Server {
             draining: AtomicBool::new(false),
             loaded: Cache::new(LOADED),
             scripts: Cache::new(SCRIPTS),
+            wits: Cache::new(WITS),
             requests: AtomicU64::new(1),
             instance: secret()?.chars().take(8).collect(),
             journal,

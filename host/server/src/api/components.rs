@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::observed::{self, Observed};
 use crate::app::App;
 use crate::binary::Binary;
-use crate::bounds::{COMPONENT_BYTES, LIST, LIST_DEFAULT};
+use crate::bounds::{COMPONENT_BYTES, LIST, LIST_DEFAULT, WIT_BYTES};
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -298,7 +298,20 @@ async fn get_component_wit(
 ) -> Answer<Json<WitObject>> {
     let component = parsed::<ComponentRef>("component", &component)?;
     let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
-    // Each is in memory until it is written.
+    let written = match app.wits.get(&digest) {
+        Some(written) => written,
+        None => write_wit(&app, digest).await?,
+    };
+    let (wit, no_wit_because) = match &*written {
+        Ok(wit) => (Some(wit.clone()), None),
+        Err(because) => (None, Some(because.clone())),
+    };
+    Ok(Json(WitObject { digest: digest.to_string(), wit, no_wit_because }))
+}
+
+/// Writes the WIT of a component, or why there is none, and stores it in memory for the next requests unless it is long.
+async fn write_wit(app: &App, digest: Digest) -> Answer<Arc<Result<String, String>>> {
+    // Each component is in memory until its WIT is written.
     let _place = app.uploads.acquire().await.map_err(|_| ended())?;
     let bytes = app.registry(move |registry| registry.bytes(digest)).await?;
     let written = if ScriptPackage::is_meant(&bytes) {
@@ -310,11 +323,13 @@ async fn get_component_wit(
             Err(error) => return Err(error.into()),
         }
     };
-    let (wit, no_wit_because) = match written {
-        Ok(wit) => (Some(wit), None),
-        Err(because) => (None, Some(because)),
-    };
-    Ok(Json(WitObject { digest: digest.to_string(), wit, no_wit_because }))
+    let (Ok(text) | Err(text)) = &written;
+    let is_short = text.len() <= WIT_BYTES;
+    let written = Arc::new(written);
+    if is_short {
+        app.wits.insert(digest, Arc::clone(&written));
+    }
+    Ok(written)
 }
 
 /// With what to compare.

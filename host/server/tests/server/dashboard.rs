@@ -102,7 +102,7 @@ fn an_address_without_a_page_says_so_to_browsers_and_is_a_problem_for_others() {
         );
         let text = answer.text();
         assert!(text.contains(&format!("<base href=\"{base}\">")), "{path}: {text}");
-        assert!(text.contains("/vendor/preact.js") && !text.contains("/pages/"), "{path}: {text}");
+        assert!(text.contains("/main.js") && text.contains("/pages/none.js"), "{path}: {text}");
         assert!(answer.header("content-security-policy").unwrap().contains("default-src 'none'"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         for accept in [None, Some("*/*"), Some("application/json"), Some("text/html;q=0, application/json")] {
@@ -149,21 +149,33 @@ fn what_the_page_loads_is_there_under_the_hash_of_this_version_only() {
 }
 
 #[test]
-fn a_page_asks_at_once_for_its_files_and_for_no_others() {
+fn a_page_asks_at_once_for_its_two_scripts_which_have_all_modules() {
     let server = Running::start();
-    let links = |path: &str| -> Vec<String> {
-        let page = Request::new(server.address, "GET", path).send().text();
-        let links = page.lines().filter(|line| line.contains("modulepreload"));
-        links.filter_map(|line| Some(line.split("href=\"").nth(1)?.split('"').next()?.to_owned())).collect()
+    let get = |path: &str| Request::new(server.address, "GET", path).send().text();
+    let scripts = |path: &str| -> Vec<String> {
+        let page = get(path);
+        let links = page.split('"').filter(|text| text.starts_with("assets/") && text.ends_with(".js"));
+        links.filter(|link| !link.ends_with("/first.js")).map(ToOwned::to_owned).collect()
     };
-    let has = |path: &str, file: &str| links(path).iter().any(|link| link.ends_with(file));
     for (path, file) in
         [("/", "overview"), ("/runs/x/logs", "run"), ("/tasks/a", "task"), ("/system", "system")]
     {
-        assert!(has(path, "/vendor/preact.js") && has(path, &format!("/pages/{file}.js")), "{path}");
-        assert_eq!(links(path).iter().filter(|link| link.contains("/pages/")).count(), 1, "{path}");
+        let scripts = scripts(path);
+        assert_eq!(scripts.len(), 2, "{path}: {scripts:?}");
+        assert!(
+            scripts[0].ends_with(&format!("/pages/{file}.js")) && scripts[1].ends_with("/main.js"),
+            "{scripts:?}"
+        );
+        let [page, main] = [&scripts[0], &scripts[1]].map(|script| get(&format!("/{script}")));
+        assert!(main.contains("hostel$[\"vendor/preact.js\"] = ") && !main.contains("\nimport "), "{path}");
+        let imports: Vec<_> = page.lines().filter(|line| line.starts_with("import ")).collect();
+        assert_eq!(imports, ["import { hostel$ } from \"../main.js\";"], "{path}");
     }
-    assert!(has("/maps/x", "/parts/gantt.js") && !has("/runs", "/parts/gantt.js"));
+    let [map, main] = scripts("/maps/x").try_into().unwrap();
+    let has = |script: &str, module: &str| {
+        get(&format!("/{script}")).contains(&format!("hostel$[\"{module}\"] = "))
+    };
+    assert!(has(&map, "parts/gantt.js") && !has(&main, "parts/gantt.js"));
 }
 
 #[test]

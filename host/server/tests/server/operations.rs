@@ -44,8 +44,11 @@ fn uploads_are_checked_before_they_are_stored() {
     let wit = server.get(&format!("/api/v1/components/{digest}/wit")).json();
     assert_eq!((&wit["digest"], &wit["no_wit_because"]), (&json!(digest), &json!(null)));
     assert!(wit["wit"].as_str().unwrap().contains("  export add: func(a: s64, b: s64) -> s64;\n"), "{wit}");
+    // The second time it is in memory.
+    assert_eq!(server.get(&format!("/api/v1/components/{digest}/wit")).json(), wit);
     assert_eq!(server.request("DELETE", &format!("/api/v1/components/{digest}")).send().status, 204);
     server.get(&format!("/api/v1/components/{digest}")).problem(404, "not-found");
+    server.get(&format!("/api/v1/components/{digest}/wit")).problem(404, "not-found");
 }
 
 #[test]

@@ -22,7 +22,12 @@ try {
     };
     // Nothing happens unnoticed between an answer and the stream.
     const begun = ask("/events", Promise.resolve());
-    for (const path of [...paths, "/tasks?limit=500"]) ask(path, begun);
+    const read = async (path) => {
+      const answer = await ask(path, begun);
+      if (answer?.ok) await (answer.parsed = answer.json()).catch(() => {});
+    };
+    globalThis.answered = Promise.all(paths.map(read));
+    ask("/tasks?limit=500", begun);
   }
 } catch {
   // Without storage the system's theme is used, and there is no session.

@@ -62,6 +62,7 @@ export async function request(method, path, { body, type, headers, signal, token
 }
 
 async function json(response) {
+  if (response.parsed) return response.parsed;
   const text = await response.text();
   return text === "" ? null : JSON.parse(text);
 }

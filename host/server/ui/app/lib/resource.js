@@ -2,7 +2,7 @@
 
 import { get, session } from "./api.js";
 import { onEvents, ready } from "./events.js";
-import { effect, signal, useCallback, useEffect, useRef, useState } from "./view.js";
+import { effect, signal, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./view.js";
 
 /** The least time between two loads that events lead to, in ms. */
 const PAUSE = 1000;
@@ -22,7 +22,7 @@ export function useResource(path) {
     if (!path) return;
     const mine = new AbortController();
     stop.current = mine;
-    setState((old) => ({ ...old, isLoading: true }));
+    setState((old) => (old.isLoading ? old : { ...old, isLoading: true }));
     try {
       await ready();
       if (mine.signal.aborted) return;
@@ -32,7 +32,7 @@ export function useResource(path) {
       if (error.name !== "AbortError") setState((old) => ({ ...old, path, error, data: old.path === path ? old.data : null, isLoading: false }));
     }
   }, [path]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     load();
     return () => stop.current?.abort();
   }, [load]);
@@ -86,14 +86,15 @@ export function useRunList(path) {
     born.current = 0;
   };
 
-  useEffect(() => {
+  // Before the page is painted, so that no frame is without rows.
+  useLayoutEffect(() => {
     isRefresh.current = false;
     born.current = 0;
     setShown(null);
     setNewer(0);
   }, [path]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { data } = resource;
     if (!data) return;
     setShown((old) => {

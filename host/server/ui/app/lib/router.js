@@ -81,7 +81,16 @@ function decode(text) {
   }
 }
 
-const load = (name) => () => import(`../pages/${name}.js`);
+/** The files of pages that are there, and what loads others. */
+const loaded = {};
+let open;
+
+/** Gives the function that loads the file of a page. */
+export const begin = (load) => {
+  open = load;
+};
+
+const load = (name) => async () => (loaded[name] ??= await open(name));
 
 /** The page of a path, with the parameters in it. */
 export function find(path) {
@@ -90,7 +99,7 @@ export function find(path) {
     if (!found) continue;
     const pairs = (page.params ?? []).map((name, index) => [name, found[index + 1] && decode(found[index + 1])]);
     const params = Object.fromEntries(pairs);
-    return { ...page, params, key: page.key?.(params), load: load(page.name) };
+    return { ...page, params, key: page.key?.(params), load: load(page.name), file: loaded[page.name] };
   }
-  return { ...NONE, params: {}, key: undefined, load: load(NONE.name) };
+  return { ...NONE, params: {}, key: undefined, load: load(NONE.name), file: loaded[NONE.name] };
 }

@@ -101,7 +101,7 @@ export default function Component({ component }) {
   };
   const shown = compared === null ? { newer: waiting, older } : { newer: versions[compared], older: versions[compared + 1] };
   return html`<div class="page">
-    <div class="head"><div class="words"><p class="crumbs"><a href=${href("/tasks")}>Tasks</a> /</p><h1 class=${isDigest ? "mono" : undefined}>${isDigest ? component.slice(0, 31) : component}</h1>
+    <div class="head"><div class="words"><p class="crumbs"><a href=${href("/tasks")}>Tasks</a></p><h1 class=${isDigest ? "mono" : undefined}>${isDigest ? component.slice(0, 31) : component}</h1>
       <p class="sub">${surface.data ? html`<span>${bytes(surface.data.size_bytes)}</span><span class="mono faint">${surface.data.digest.slice(0, 19)}<${Copy} text=${surface.data.digest} label="Copy the digest" /></span>` : null}</p></div>
       <div class="actions">${digest ? html`<a class="button" href=${href("/runs", { q: `task:${digest}` })}>Its runs</a>` : null}${isDigest && may("components") ? html`<button type="button" class="quiet" onClick=${remove}>Remove</button>` : null}</div></div>
     <${Trouble} error=${listed.error ?? surface.error} retry=${listed.reload} />

@@ -53,7 +53,7 @@ function Tokens() {
   <//>`;
 }
 
-const WORDS = { json_bytes: "JSON body", component_bytes: "Component", blob_bytes: "Uploaded value", large_answers: "Answers with large values", head_bytes: "Head of a request", head_ms: "Time for a head", chunk_ms: "Time between parts of a body", body_ms: "Time for a body", body_bytes_per_second: "Bytes of a body a second", connections: "Connections", streams: "Streams", list: "Items of a page", wait_ms: "Wait", map_rows: "Rows of a map", submits_per_second: "Runs a second", uploads_per_minute: "Uploads a minute" };
+const WORDS = { json_bytes: "JSON body", component_bytes: "Component", blob_bytes: "Uploaded value", large_answers: "Answers with large values", large_answers_bytes: "Their values", head_bytes: "Head of a request", head_ms: "Time for a head", chunk_ms: "Time between parts of a body", body_ms: "Time for a body", body_bytes_per_second: "Bytes of a body a second", connections: "Connections", streams: "Streams", list: "Items of a page", wait_ms: "Wait", map_rows: "Rows of a map", submits_per_second: "Runs a second", uploads_per_minute: "Uploads a minute" };
 
 /** @type {[string, (value: number) => string][]} */
 const UNITS = [["_bytes", bytes], ["_ms", duration]];

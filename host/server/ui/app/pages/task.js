@@ -1,6 +1,6 @@
 // A task: its signature, and the form that runs it with what its function really takes.
 
-import { may, part, send, withQuery } from "../lib/api.js";
+import { may, part, request, send, withQuery } from "../lib/api.js";
 import { curl, runCommand, taskName, taskRef } from "../lib/text.js";
 import { fromJson, parseJson, pastedItems, toJson } from "../lib/form.js";
 import { loadTasks, names, useResource } from "../lib/resource.js";
@@ -90,7 +90,6 @@ function Over({ params, over, setOver, rows, setRows }) {
 async function sendMap(body, rows) {
   const text = JSON.stringify({ ...body, rows });
   if (text.length < ONE_BODY) return send("POST", "/maps", text);
-  const { request } = await import("../lib/api.js");
   const lines = [body, ...rows].map((row) => JSON.stringify(row)).join("\n");
   return (await request("POST", "/maps", { body: lines, type: "application/jsonl" })).json();
 }

@@ -144,11 +144,10 @@ function Page() {
   const shown = useRef("");
   const found = find(path);
   useEffect(() => {
+    if (found.file) return undefined;
     let isStale = false;
-    found.load().then(
-      (module) => !isStale && setPage({ of: found.name, component: module.default }),
-      (error) => !isStale && setPage({ of: found.name, error }),
-    );
+    const end = (error) => !isStale && setPage({ of: found.name, error });
+    found.load().then(() => end(), end);
     return () => {
       isStale = true;
     };
@@ -159,12 +158,11 @@ function Page() {
     if (shown.current) main.current?.focus({ preventScroll: true });
     shown.current = path;
   }, [path]);
-  const isReady = page?.of === found.name;
   return html`<main class="main" tabindex="-1" ref=${main} style=${{ outline: "none" }}>
-    ${isReady && page.error
-      ? html`<${Trouble} error=${new Error("this part of the dashboard cannot be loaded; the server may have been updated: reload the page")} />`
-      : isReady
-        ? html`<${page.component} key=${found.key ?? path} ...${found.params} query=${query} />`
+    ${found.file
+      ? html`<${found.file.default} key=${found.key ?? path} ...${found.params} query=${query} />`
+      : page?.error && page.of === found.name
+        ? html`<${Trouble} error=${new Error("this part of the dashboard cannot be loaded; the server may have been updated: reload the page")} />`
         : html`<${Loading} />`}
   </main>`;
 }

@@ -42,3 +42,4 @@ interface LogFilter {
 
 /** The requests that were sent before the modules came, by their paths. */
 declare var asked: Map<string, { response: Promise<Response>; stop: AbortController }> | undefined;
+declare var answered: Promise<unknown> | undefined;
