@@ -280,7 +280,8 @@ mod tests {
         let none = [vec![], vec![spec(1)], vec![later.clone()], many.clone(), vec![input(MAX_BYTES + 1)]];
         assert!(none.iter().all(|specs| all.take(AT, specs).is_none()));
         let now = RunSpec { due: Some(AT), ..there.clone() };
-        let some = [vec![there.clone()], vec![now], vec![spec(2), later, input(MAX_BYTES)], many[1..].to_vec()];
+        let some =
+            [vec![there.clone()], vec![now], vec![spec(2), later, input(MAX_BYTES)], many[1..].to_vec()];
         for specs in some {
             drop(all.take(AT, &specs).expect("it fits"));
             assert!(all.take(AT, &specs).is_none(), "it was taken");

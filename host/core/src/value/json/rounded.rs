@@ -4,8 +4,8 @@
 //! A float may be rounded, and an integer may not. So parsed JSON has an object of one member in place of such a number, with a key that
 //! no JSON text can have, and the text of the number.
 
+use std::fmt;
 use std::ops::Range;
-use std::{fmt, io};
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value as Json;
@@ -124,22 +124,20 @@ impl Serialize for AsFloats<'_> {
 
 impl fmt::Display for AsFloats<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        serde_json::to_writer(Pieces(f), self).map_err(|_| fmt::Error)
+        if has_rounded(self.0) {
+            f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+        } else {
+            // Piece by piece, however long it is.
+            write!(f, "{}", self.0)
+        }
     }
 }
 
-/// Writes what is text.
-struct Pieces<'a, 'f>(&'a mut fmt::Formatter<'f>);
-
-impl io::Write for Pieces<'_, '_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
-        self.0.write_str(text).map_err(io::Error::other)?;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+fn has_rounded(json: &Json) -> bool {
+    match json {
+        Json::Array(items) => items.iter().any(has_rounded),
+        Json::Object(members) => rounded(json).is_some() || members.values().any(has_rounded),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
 }
 
