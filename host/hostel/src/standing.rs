@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert!(worker.end().is_empty());
         let claimed = lent.give(ClaimedRuns { entries, began: Instant::now(), is_full: false });
-        claimed.err().expect("the worker has ended").release(&journal, AT);
+        claimed.expect_err("the worker has ended").release(&journal, AT);
         assert_eq!(
             [1, 2].map(|id| journal.get(spec(id).id).unwrap().unwrap().claim().cloned()),
             [None, None]
