@@ -2,7 +2,7 @@
 
 use super::{
     Name, Type, Value, ValueError,
-    data::{is_shallow, raw, too_deep},
+    data::{check, raw},
     excerpt,
     form::{Form, Miss, Outcome, read},
 };
@@ -155,7 +155,7 @@ impl Form for Value {
         let json = self.data_json();
         // A value that is made without a parser may have any text.
         let json = raw(&json).ok_or_else(|| ValueError::mismatch("JSON", excerpt(&json)))?;
-        if is_shallow(json.get()) { Ok(json.get().to_owned()) } else { Err(too_deep()) }
+        check(json.get()).map(|()| json.get().to_owned())
     }
 
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {

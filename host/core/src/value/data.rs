@@ -12,8 +12,11 @@
 //! The normal form of data is a variant's case of a name that no component can have, with the JSON as text, so that it cannot be
 //! mistaken for a text. As WAVE it is the JSON. Data nests at most 127 levels, as all JSON that is read.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -27,9 +30,10 @@ const MAX_DATA_DEPTH: usize = 127;
 const CASE: &str = "$data";
 
 impl Value {
-    /// Data in normal form, from JSON text; `None` if the text is no JSON, or nests deeper than 127.
+    /// Data in normal form, from JSON text; `None` if the text is no JSON, nests deeper than 127, or has a key that begins with
+    /// `$serde_json::private::` or `$hostel::`.
     ///
-    /// Numbers keep their digits. Costs two passes over the text.
+    /// Numbers keep their digits. Costs two passes over the text, or three if it has escapes by number.
     ///
     /// ```
     /// # use hostel_core::Value;
@@ -37,7 +41,7 @@ impl Value {
     /// assert_eq!(Value::data("[1, 2"), None);
     /// ```
     pub fn data(json: &str) -> Option<Self> {
-        raw(json).filter(|raw| is_shallow(raw.get())).map(|raw| Self::of_data(raw.get().to_owned()))
+        raw(json).filter(|raw| check(raw.get()).is_ok()).map(|raw| Self::of_data(raw.get().to_owned()))
     }
 
     /// The JSON text, if this is data in normal form.
@@ -56,8 +60,7 @@ impl Value {
     /// Data from JSON text, or else from a text that is no JSON.
     pub(crate) fn data_or_text(text: &str) -> Result<Self, ValueError> {
         match raw(text) {
-            Some(json) if is_shallow(json.get()) => Ok(Self::of_data(json.get().to_owned())),
-            Some(_) => Err(too_deep()),
+            Some(json) => check(json.get()).map(|()| Self::of_data(json.get().to_owned())),
             None => Ok(Self::of_data(Json::from(text).to_string())),
         }
     }
@@ -72,8 +75,95 @@ pub(super) fn raw(json: &str) -> Option<&RawValue> {
     serde_json::from_str(json).ok()
 }
 
+/// Checks that JSON can be data: it nests at most 127 levels, and no key has a meaning for those who parse it that it must not have.
+///
+/// # Errors
+///
+/// What was expected instead.
+pub(super) fn check(json: &str) -> Result<(), ValueError> {
+    if !is_shallow(json) {
+        return Err(ValueError::mismatch(format!("JSON of at most {MAX_DATA_DEPTH} levels"), "more"));
+    }
+    // Most data has neither such a key nor one that is written with escapes.
+    let may_have_key = [OF_SERDE, OF_HOSTEL, "\\u"].iter().any(|part| json.contains(part));
+    if may_have_key && Keys.deserialize(&mut serde_json::Deserializer::from_str(json)).is_err() {
+        let expected = format!("JSON without keys that begin with `{OF_SERDE}` or `{OF_HOSTEL}`");
+        return Err(ValueError::mismatch(expected, "such a key"));
+    }
+    Ok(())
+}
+
+/// How the keys begin to which serde gives a meaning: the value of one is parsed as JSON of its own, as deep as it likes.
+const OF_SERDE: &str = "$serde_json::private::";
+
+/// How the keys begin to which this crate gives one.
+const OF_HOSTEL: &str = "$hostel::";
+
+/// Returns whether a key has a meaning in parsed JSON that it must not have in a text.
+pub(super) fn is_reserved(key: &str) -> bool {
+    key.starts_with(OF_HOSTEL) || key.starts_with(OF_SERDE)
+}
+
+/// Any JSON without a reserved key.
+struct Keys;
+
+impl<'de> DeserializeSeed<'de> for Keys {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without reserved keys")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(key) = members.next_key::<String>()? {
+            if is_reserved(&key) {
+                return Err(A::Error::custom("a reserved key"));
+            }
+            members.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+}
+
 /// Whether JSON nests at most 127 levels.
-pub(super) fn is_shallow(json: &str) -> bool {
+fn is_shallow(json: &str) -> bool {
     let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
     for byte in json.bytes() {
         match byte {
@@ -89,10 +179,6 @@ pub(super) fn is_shallow(json: &str) -> bool {
         }
     }
     true
-}
-
-pub(super) fn too_deep() -> ValueError {
-    ValueError::mismatch(format!("JSON of at most {MAX_DATA_DEPTH} levels"), "more")
 }
 
 /// A value as data.
@@ -187,6 +273,26 @@ mod tests {
         for text in ["]", "[1", "undefined", ""] {
             let error = conform(text).unwrap_err().to_string();
             assert!(error.contains("expected JSON"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn data_has_no_key_with_a_meaning_for_those_who_parse_it() {
+        let inner = "[".repeat(100) + &"]".repeat(100);
+        let deeper = serde_json::to_string(&inner).unwrap();
+        for key in
+            ["$serde_json::private::RawValue", "\\u0024serde_json::private::RawValue", "$hostel::rounded"]
+        {
+            let json = format!(r#"[{{"a": 1, "b": {{"{key}": {deeper}}}}}]"#);
+            assert_eq!(Value::data(&json), None, "{json}");
+            let error = Type::Data.conform(Value::of_data(json.clone())).unwrap_err().to_string();
+            assert!(error.contains("expected JSON without keys that begin with"), "{error}");
+            let argument = Param { name: "x".into(), ty: Type::Data }.parse(&json);
+            assert!(argument.is_err(), "{argument:?}");
+        }
+        // As texts, and with other names.
+        for json in [r#"["$serde_json::private::RawValue", "\u00e4"]"#, r#"{"$bytes": "\u0041A=="}"#] {
+            assert_eq!(Value::data(json).unwrap().as_data(), Some(json));
         }
     }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use super::rounded::{is_reserved, replace_rounded};
+use super::rounded::replace_rounded;
+use crate::value::data::is_reserved;
 use crate::value::{Problem, ValueError, excerpt, whole::whole_float};
 
 /// Parses a text as JSON, to be read with [`Value::from_json`](crate::Value::from_json). Skips a byte order mark at its start.
@@ -16,7 +17,7 @@ use crate::value::{Problem, ValueError, excerpt, whole::whole_float};
 /// # Errors
 ///
 /// Returns line and column of the first error. An object with duplicate keys is refused, and so is text that nests deeper
-/// than 128 levels, or has a key that begins with `$serde_json::private::` or is `$hostel::rounded`.
+/// than 128 levels, or has a key that begins with `$serde_json::private::` or `$hostel::`.
 pub fn parse_json(text: &str) -> Result<Json, ValueError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = serde_json::Deserializer::from_str(text);

@@ -15,14 +15,6 @@ use crate::value::whole::is_rounded_to_whole;
 /// The key of the object.
 const KEY: &str = "$hostel::rounded";
 
-/// How the keys begin to which serde gives a meaning.
-const OF_SERDE: &str = "$serde_json::private::";
-
-/// Returns whether a key has a meaning in parsed JSON that it must not have in a text.
-pub(super) fn is_reserved(key: &str) -> bool {
-    key == KEY || key.starts_with(OF_SERDE)
-}
-
 /// Returns the text of the number that this replaces, if it does.
 pub(super) fn rounded(json: &Json) -> Option<&str> {
     let object = json.as_object().filter(|object| object.len() == 1)?;

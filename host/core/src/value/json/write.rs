@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::ser::{Serialize, Serializer};
 
 use super::{ARRAY_BYTES, may_be_null};
-use crate::value::data::{is_shallow, member, raw};
+use crate::value::data::{check, member, raw};
 use crate::value::{Type, Value};
 
 /// A value that serialises as JSON, returned by [`Value::as_json`].
@@ -60,7 +60,7 @@ impl Serialize for AsJson<'_> {
 /// Writes data as it is. The result of a script's function is its text alone.
 fn data<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
     let text = if let Value::String(text) = value { Some(&**text) } else { value.as_data() };
-    match text.and_then(raw).filter(|json| is_shallow(json.get())) {
+    match text.and_then(raw).filter(|json| check(json.get()).is_ok()) {
         Some(json) => json.serialize(to),
         None => untyped(to, value),
     }
