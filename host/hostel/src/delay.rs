@@ -265,22 +265,24 @@ impl DelayedRun {
         loop {
             ending.mark_known();
             let run = self.clone();
-            match timers.spawn_blocking(move || run.entry()).await {
+            let known = match timers.spawn_blocking(move || run.entry()).await {
                 Ok(entry) => {
                     let entry = entry?;
                     if entry.state().is_terminal() || is_over {
                         return Ok(Some(entry).filter(|entry| entry.state().is_terminal()));
                     }
+                    entry.version()
                 }
                 // The host was dropped.
                 Err(_) => return Ok(Some(self.entry()?).filter(|entry| entry.state().is_terminal())),
-            }
+            };
             if let Some(timeout) = timeout.take() {
                 timer.spawn_on(async move { tokio::time::sleep(timeout).await }, timers);
             }
             match first(ending.changed(), &mut timer).await {
-                Some(Some(ended)) => return Ok(Some(Arc::unwrap_or_clone(ended))),
-                Some(None) => {}
+                // A worker may tell of an earlier end late: the run has been retried since then.
+                Some(Some(ended)) if ended.version() > known => return Ok(Some(Arc::unwrap_or_clone(ended))),
+                Some(_) => {}
                 None => is_over = true,
             }
         }
