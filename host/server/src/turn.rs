@@ -13,7 +13,11 @@ use crate::problem::{Answer, ApiProblem, Code};
 
 /// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
 #[derive(Clone, Debug)]
-pub(crate) struct Turn(Option<Arc<OwnedSemaphorePermit>>);
+pub(crate) struct Turn {
+    place: Option<Arc<OwnedSemaphorePermit>>,
+    /// The length of the JSON of one run.
+    bytes: usize,
+}
 
 impl Turn {
     /// For JSON of so many bytes.
@@ -22,21 +26,26 @@ impl Turn {
     ///
     /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
     pub(crate) async fn for_bytes(app: &App, bytes: usize) -> Answer<Self> {
-        if bytes <= SHORT_JSON_BYTES { Ok(Self(None)) } else { Self::long(app).await }
+        if bytes <= SHORT_JSON_BYTES { Ok(Self { place: None, bytes }) } else { Self::long(app, bytes).await }
     }
 
-    /// For JSON that is known to take long.
+    /// For JSON of so many bytes that is known to take long.
     ///
     /// # Errors
     ///
     /// As [`Turn::for_bytes`].
-    pub(crate) async fn long(app: &App) -> Answer<Self> {
+    pub(crate) async fn long(app: &App, bytes: usize) -> Answer<Self> {
         let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
         let turn = timeout(TURN_WAIT, Arc::clone(&app.turns).acquire_owned()).await;
         let turn =
             turn.map_err(|_| unavailable("other long requests are being read").hint("try again later"))?;
         let turn = turn.map_err(|_| unavailable("the server has ended"))?;
-        Ok(Self(Some(Arc::new(turn))))
+        Ok(Self { place: Some(Arc::new(turn)), bytes })
+    }
+
+    /// The same turn for one of so many runs that the JSON is of.
+    pub(crate) fn for_one_of(self, runs: usize) -> Self {
+        Self { bytes: self.bytes / runs.max(1), ..self }
     }
 
     /// Reads values from the JSON: where it is, if that is quick, and otherwise in a turn. The function is called again if it turns
@@ -58,14 +67,16 @@ impl Turn {
             if values.is_ok() || !reader.is_full() {
                 return values;
             }
-            Self::long(app).await?
+            Self::long(app, self.bytes).await?
         };
-        turn.run(app, move || read(&mut ValueReader::default())).await
+        // Each costs as much as some hundred bytes of JSON.
+        let most = SHORT_LEFT_OUT.saturating_add(turn.bytes);
+        turn.run(app, move || read(&mut ValueReader::with_most_left_out(most))).await
     }
 
     /// Whether the JSON is long.
     pub(crate) fn is_long(&self) -> bool {
-        self.0.is_some()
+        self.place.is_some()
     }
 
     /// Calls a function, on a thread that may block if the JSON is long. The call keeps the turn, also if nobody waits for it any more.
@@ -74,7 +85,7 @@ impl Turn {
         app: &App,
         call: impl FnOnce() -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        if self.0.is_none() {
+        if self.place.is_none() {
             return call();
         }
         let turn = self.clone();

@@ -10,7 +10,7 @@ use crate::config::STACK_BYTES;
 use crate::guest::Guest;
 use crate::names;
 use crate::stdin::TooMuchInput;
-use crate::wasi::TooManyFields;
+use crate::wasi::{TooManyFields, TooManyPolled};
 
 /// The meaning of an error of wasmtime.
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
@@ -32,6 +32,10 @@ pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Fai
 fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
     if let Some(&TooManyFields { allowed }) = error.downcast_ref() {
         guest.note_most(allowed, "headers and requests");
+        return Some(Limit { kind: LimitKind::Handles, allowed });
+    }
+    if let Some(&TooManyPolled { allowed }) = error.downcast_ref() {
+        guest.note_most(allowed, "pollables in one call");
         return Some(Limit { kind: LimitKind::Handles, allowed });
     }
     if error.is::<TooMuchInput>() {

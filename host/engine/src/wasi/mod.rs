@@ -21,6 +21,7 @@ mod state;
 pub(crate) use clocks::{Clocks, ClocksView};
 pub(crate) use error::ErrorsView;
 pub(crate) use http::{Http, HttpView, TooManyFields};
+pub(crate) use poll::TooManyPolled;
 pub(crate) use random::{Random, RandomView};
 pub(crate) use sockets::{Sockets, SocketsView};
 pub(crate) use state::{HostView, LazyWasi, Wasi};

@@ -11,6 +11,14 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
 use super::clocks::{Clocks, ClocksView};
+use super::state::MAX_RESOURCES;
+
+/// The guest waits for more at once than it can have.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {allowed} pollables in one call")]
+pub(crate) struct TooManyPolled {
+    pub(crate) allowed: u64,
+}
 
 /// Links `wasi:io/poll`.
 pub(crate) fn link<T: Send + 'static>(
@@ -81,6 +89,10 @@ impl ClocksView<'_> {
 
 impl Host for ClocksView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        // The host has the list while the guest waits.
+        if pollables.len() as u64 > MAX_RESOURCES {
+            return Err(TooManyPolled { allowed: MAX_RESOURCES }.into());
+        }
         let is_timer = |pollable: &Resource<DynPollable>| self.clocks.end_of(pollable).is_some();
         if pollables.iter().any(is_timer) {
             let (mut timers, mut others) = (Vec::new(), Vec::new());

@@ -20,7 +20,7 @@ use crate::resources::SharedResources;
 
 /// The maximum number of the host's resources that one guest may hold, whatever its limit on handles: each takes memory
 /// of the host that no limit counts.
-const MAX_RESOURCES: u64 = 10_000;
+pub(super) const MAX_RESOURCES: u64 = 10_000;
 
 /// The maximum size of one set of headers or trailers, including the host's overhead for each header: twice what
 /// servers accept.

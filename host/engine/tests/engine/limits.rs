@@ -311,6 +311,14 @@ async fn large_tables_count_as_memory_of_all() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_guest_waits_for_no_more_at_once_than_it_can_have() {
+    let flood = function(wat::POLL_FLOOD, "flood");
+    assert_eq!(run_with(&flood, &["10000"], Limits::default()).await.value(), "10000");
+    let ran = run_with(&flood, &["10001"], Limits::default()).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Handles, allowed: 10_000 });
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn many_headers_count_as_memory_of_all() {
     let engine = small_engine();
     // More than it gets, and far less than it may have otherwise: 2,000 of them.

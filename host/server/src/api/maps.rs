@@ -173,6 +173,7 @@ impl<'a> Sent<'a> {
         let turn = Turn::for_bytes(self.app, body.len()).await?;
         let mut request: MapRequest = turn.run(self.app, move || read(&body)).await?;
         let given = std::mem::take(&mut request.rows);
+        let turn = turn.for_one_of(given.len());
         let mut rows = Rows::begin(self.app, self.identity, request, self.trace).await?;
         for row in given {
             rows.add(row, &turn).await?;
@@ -201,8 +202,10 @@ impl<'a> Sent<'a> {
         }
         let mut rows = Rows::begin(app, self.identity, request, self.trace).await?;
         while let Some(line) = lines.next().await? {
-            let turn =
-                if long.is_some() { Turn::long(app).await } else { Turn::for_bytes(app, line.len()).await };
+            let turn = match long {
+                Some(_) => Turn::long(app, line.len()).await,
+                None => Turn::for_bytes(app, line.len()).await,
+            };
             let turn = turn.map_err(|problem| rows.failed(problem))?;
             let row =
                 turn.run(app, move || parse_row(&line)).await.map_err(|problem| rows.failed(problem))?;
