@@ -9,8 +9,12 @@ use utoipa::ToSchema;
 pub(crate) const JSON_BYTES: usize = 1 << 20;
 /// The most bytes of JSON that any number of requests may have read at once.
 pub(crate) const SHORT_JSON_BYTES: usize = 4 << 10;
-/// The most fields that may be left out in the arguments of such a request.
-pub(crate) const SHORT_LEFT_OUT: usize = 1 << 16;
+/// The most fields that may be left out in the arguments of such a request. Each costs as much as some hundred bytes of JSON.
+pub(crate) const SHORT_LEFT_OUT: usize = 4_096;
+/// The same for a row of a map, which has many.
+pub(crate) const ROW_LEFT_OUT: usize = 256;
+/// How many more may be left out for each byte of the JSON.
+pub(crate) const LEFT_OUT_PER_BYTE: usize = 2;
 /// The most requests with longer JSON, or more fields that are left out, that are read at once.
 pub(crate) const TURNS: usize = 2;
 /// The longest time that a request waits for its turn to be read.

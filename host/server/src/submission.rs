@@ -310,12 +310,13 @@ pub(crate) async fn with_blobs(
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
     let _place = app.blob_requests.acquire().await.map_err(ended)?;
     let of_app = Arc::clone(app);
+    let mut reader = turn.reader();
     app.blocking
         .run(move || {
             let _turn = turn;
             let most = prepared.task.spec().limits.input_bytes.min(BLOB_BYTES);
             BlobArgs::new(&of_app.uploaded, most).replace(&mut args, &prepared.task.signature().params)?;
-            prepared.spec(&mut ValueReader::default(), id, Some(&args), &[])
+            prepared.spec(&mut reader, id, Some(&args), &[])
         })
         .await
 }

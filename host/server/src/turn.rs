@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::bounds::{SHORT_JSON_BYTES, SHORT_LEFT_OUT, TURN_WAIT};
+use crate::bounds::{LEFT_OUT_PER_BYTE, ROW_LEFT_OUT, SHORT_JSON_BYTES, SHORT_LEFT_OUT, TURN_WAIT};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
@@ -17,6 +17,8 @@ pub(crate) struct Turn {
     place: Option<Arc<OwnedSemaphorePermit>>,
     /// The length of the JSON of one run.
     bytes: usize,
+    /// How many fields may be left out of it, however short it is.
+    left_out: usize,
 }
 
 impl Turn {
@@ -26,7 +28,10 @@ impl Turn {
     ///
     /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
     pub(crate) async fn for_bytes(app: &App, bytes: usize) -> Answer<Self> {
-        if bytes <= SHORT_JSON_BYTES { Ok(Self { place: None, bytes }) } else { Self::long(app, bytes).await }
+        if bytes > SHORT_JSON_BYTES {
+            return Self::long(app, bytes).await;
+        }
+        Ok(Self { place: None, bytes, left_out: SHORT_LEFT_OUT })
     }
 
     /// For JSON of so many bytes that is known to take long.
@@ -40,12 +45,12 @@ impl Turn {
         let turn =
             turn.map_err(|_| unavailable("other long requests are being read").hint("try again later"))?;
         let turn = turn.map_err(|_| unavailable("the server has ended"))?;
-        Ok(Self { place: Some(Arc::new(turn)), bytes })
+        Ok(Self { place: Some(Arc::new(turn)), bytes, left_out: SHORT_LEFT_OUT })
     }
 
-    /// The same turn for one of so many runs that the JSON is of.
-    pub(crate) fn for_one_of(self, runs: usize) -> Self {
-        Self { bytes: self.bytes / runs.max(1), ..self }
+    /// The same turn for one of so many rows that the JSON has.
+    pub(crate) fn for_one_of(self, rows: usize) -> Self {
+        Self { bytes: self.bytes / rows.max(1), left_out: ROW_LEFT_OUT, ..self }
     }
 
     /// Reads values from the JSON: where it is, if that is quick, and otherwise in a turn. The function is called again if it turns
@@ -62,16 +67,25 @@ impl Turn {
         let turn = if self.is_long() {
             self
         } else {
-            let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
+            let most = self.most_left_out();
+            let mut reader = ValueReader::with_most_left_out(most.min(SHORT_LEFT_OUT));
             let values = read(&mut reader);
-            if values.is_ok() || !reader.is_full() {
+            if values.is_ok() || !reader.is_full() || most <= SHORT_LEFT_OUT {
                 return values;
             }
-            Self::long(app, self.bytes).await?
+            Self { left_out: self.left_out, ..Self::long(app, self.bytes).await? }
         };
-        // Each costs as much as some hundred bytes of JSON.
-        let most = SHORT_LEFT_OUT.saturating_add(turn.bytes);
-        turn.run(app, move || read(&mut ValueReader::with_most_left_out(most))).await
+        let mut reader = turn.reader();
+        turn.run(app, move || read(&mut reader)).await
+    }
+
+    /// A reader of the values of one run.
+    pub(crate) fn reader(&self) -> ValueReader {
+        ValueReader::with_most_left_out(self.most_left_out())
+    }
+
+    fn most_left_out(&self) -> usize {
+        self.left_out.saturating_add(self.bytes.saturating_mul(LEFT_OUT_PER_BYTE))
     }
 
     /// Whether the JSON is long.

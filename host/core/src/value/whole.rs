@@ -27,14 +27,19 @@ pub(super) fn is_rounded_to_whole(text: &str) -> bool {
 /// It must be unambiguous: from 2⁵³ on several integers are the same float, and only one with at most as many digits as a
 /// float preserves can be recovered.
 pub(super) fn whole_float(float: f64) -> Option<i128> {
-    let is_exact = || float.abs() < EXACT_FLOAT || digits(float) <= FLOAT_DIGITS;
-    let is_whole = float.fract() == 0.0 && float.abs() < i128::MAX as f64;
-    (is_whole && is_exact()).then_some(float as i128)
+    if float.fract() != 0.0 {
+        return None;
+    }
+    if float.abs() < EXACT_FLOAT {
+        return Some(float as i128);
+    }
+    let shortest = format!("{float:e}");
+    // The float itself may be a neighbour of the integer that was written.
+    if digits(&shortest) <= FLOAT_DIGITS { exact(&shortest) } else { None }
 }
 
-/// Returns the number of digits in the shortest text of a float, without its exponent.
-fn digits(float: f64) -> usize {
-    let text = format!("{float:e}");
+/// Returns the number of digits in a text of a float, without its exponent.
+fn digits(text: &str) -> usize {
     text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count()
 }
 

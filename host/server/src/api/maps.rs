@@ -206,7 +206,7 @@ impl<'a> Sent<'a> {
                 Some(_) => Turn::long(app, line.len()).await,
                 None => Turn::for_bytes(app, line.len()).await,
             };
-            let turn = turn.map_err(|problem| rows.failed(problem))?;
+            let turn = turn.map_err(|problem| rows.failed(problem))?.for_one_of(1);
             let row =
                 turn.run(app, move || parse_row(&line)).await.map_err(|problem| rows.failed(problem))?;
             rows.add(row, &turn).await?;
