@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
+use tokio::task::yield_now;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +34,9 @@ use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
 use crate::trace::RequestTrace;
 use crate::turn::Turn;
+
+/// After so many rows, other requests have their turn.
+const ROWS_AT_ONCE: u64 = 8;
 
 const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
 
@@ -296,6 +300,10 @@ impl<'a> Rows<'a> {
             let problem =
                 ApiProblem::new(Code::TooLarge, format!("too many rows: expected at most {MAP_ROWS}"));
             return Err(self.failed(problem));
+        }
+        if self.taken.is_multiple_of(ROWS_AT_ONCE) {
+            // So that other requests go on, and this one ends if its client has gone.
+            yield_now().await;
         }
         let spec = self.spec(row, turn).await.map_err(|problem| self.failed(problem))?;
         let inputs = spec.inputs.iter().filter_map(InputSpec::as_value);
