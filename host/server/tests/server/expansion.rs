@@ -71,7 +71,7 @@ fn fields_may_be_left_out_up_to_a_bound_however_short_the_request_is() {
     // A row has no more than its part of the text, and fewer than a run of its own.
     let row = |elements| format!("{}\n{}\n", json!({ "task": format!("{digest}#sparse") }), sparse(elements));
     let rows =
-        |elements| server.request("POST", "/api/v1/maps").body("application/jsonl", &row(elements)).send();
+        |elements| server.request("POST", "/api/v1/maps").body("application/jsonl", row(elements)).send();
     assert_eq!(rows(1).status, 201);
     let refused = rows(2).problem(422, "invalid");
     assert!(refused["detail"].as_str().unwrap().contains("more than 2"), "{refused}");
