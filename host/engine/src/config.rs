@@ -67,8 +67,8 @@ pub struct EngineOptions {
     /// their output. Their stacks, of 1 MiB each, may take as much again. While less than a sixty-fourth of it is free, no attempt begins
     /// beside others. The default is half of the machine's memory.
     pub max_memory_bytes: u64,
-    /// While this process has more memory than this, in bytes, no attempt begins beside others, whoever took the memory. What it
-    /// shares with files does not count. For programs that do nothing else: `None` is the default. Only on Linux.
+    /// While this process uses more memory than this, in bytes, no attempt begins beside others. All its memory counts, except pages of
+    /// files. Set it only in programs that do nothing else; the default is `None`. Only on Linux.
     pub max_process_bytes: Option<u64>,
     /// Whether fuel is counted. [`Limits::fuel`](hostel_core::Limits::fuel) works only if it is. Counting makes guests
     /// a few percent slower, and needs other compiled code.

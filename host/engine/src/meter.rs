@@ -36,7 +36,7 @@ pub(crate) struct SharedMemory {
     taken: AtomicU64,
     /// What the stacks of all attempts may take: as much as all their memory.
     stacks: AtomicU64,
-    /// Whether the process has more memory than it should have, whoever took it.
+    /// Whether the process uses more memory than it should, for guests or for anything else.
     is_short: AtomicBool,
 }
 

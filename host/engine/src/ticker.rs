@@ -158,7 +158,7 @@ impl Drop for Ticker {
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::SeqCst);
-        // Several of them, because one may need less than another; and not all, because there may be ten thousand. Who finds no room
+        // Several of them, because one may need less than another; and not all, because there may be ten thousand. One that finds no room
         // waits behind the others again. Each of those that are woken will end, and wake further ones.
         for _ in 0..self.0.waiting.load(Ordering::SeqCst).min(MOST_WOKEN) {
             self.0.room.notify_one();

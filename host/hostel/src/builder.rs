@@ -123,8 +123,8 @@ impl HostBuilder {
     }
 
     /// Whether the process does nothing but run this host, as the `hostel` command does. Then runs also wait before they begin while the
-    /// process has more than one and a half times [`max_memory_bytes`](Self::max_memory_bytes), and 256 MiB, whoever took it; memory of
-    /// files does not count. It has an effect on Linux. Default: off.
+    /// process uses more than one and a half times [`max_memory_bytes`](Self::max_memory_bytes) plus 256 MiB. All its memory counts, except
+    /// pages of files. Only on Linux. Default: off.
     #[must_use]
     pub fn owns_process(mut self, owns: bool) -> Self {
         self.owns_process = owns;

@@ -29,7 +29,7 @@ struct Watched {
     runs: HashMap<RunId, (watch::Sender<End>, usize)>,
 }
 
-/// What waiters are told: the run as it has ended, or nothing if they have to look themselves.
+/// What waiters receive: the ended run, or `None` if they must read the journal.
 type End = Option<Arc<JournalEntry>>;
 
 /// Changes of a journal, for the task that reads it after each of them: [`Host::journal_changes`](crate::Host::journal_changes).

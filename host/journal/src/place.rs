@@ -76,7 +76,7 @@ impl JournalPlace {
         let Some((path, then)) = &self.log else { return };
         if !is_another(path, *then) && is_headless(path) {
             let emptied = open_regular_file(path, File::options().write(true)).and_then(|log| log.set_len(0));
-            // Whoever asks is told that the log is gone in any case.
+            // The caller reports that the log is gone in any case.
             _ = emptied;
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// A bounded amount of memory. Who needs more than all of it gets all.
+/// A bounded amount of memory. A request for more than all of it gets all.
 pub(super) struct Room {
     most: u64,
     left: Mutex<u64>,
@@ -35,7 +35,7 @@ impl Room {
         Some(Held { room: Arc::clone(self), bytes })
     }
 
-    /// Takes so many bytes when they are there. Who needs less may be first.
+    /// Takes so many bytes when they are there. A smaller request may be served first.
     ///
     /// # Cancel safety
     ///

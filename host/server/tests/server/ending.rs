@@ -58,7 +58,7 @@ async fn a_server_whose_log_is_emptied_ends_with_an_error() {
             write(1).unwrap();
             let log = File::options().write(true).open(dir.join("journal-1.db-wal")).unwrap();
             log.set_len(0).unwrap();
-            // A process that has in memory what was in the log goes on, until it is told.
+            // This process still has the log's pages in memory, so it would go on without an error.
             write(2).unwrap_err();
         };
         let (_dir, error) = ends_after(settings, empty).await;

@@ -12,7 +12,7 @@ use crate::worker::claimed::{Claimed, Execution, Report};
 /// Values of so many bytes are not encoded together with others.
 const MAX_REPORTED_BYTES: u64 = 16 << 20;
 
-/// Who waits for a run with longer values reads them from the journal, where they are stored apart.
+/// Longer values are stored apart, and waiters read them from the journal.
 const MAX_TOLD_BYTES: u64 = 16 << 10;
 
 impl WorkerThread {
