@@ -16,6 +16,7 @@ use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::clock::now;
 use crate::host_names::HostNames;
+use crate::large::Places;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
@@ -58,10 +59,8 @@ pub(crate) struct App {
     pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.
     pub(crate) uploads: Semaphore,
-    /// Answers with large values, which are in memory until the client has taken them.
-    pub(crate) large_answers: Arc<Semaphore>,
-    /// A permit for each MiB that the values of answers may take in memory while these are made.
-    pub(crate) made_answers: Arc<Semaphore>,
+    /// Places for answers with large values, which are in memory until the client has taken them.
+    pub(crate) places: Places,
     /// Event streams and followed logs.
     pub(crate) streams: Arc<Semaphore>,
     /// Whether tokens have rates: not on a loopback address.

@@ -24,7 +24,7 @@ pub(crate) const SCHEDULES_READ: usize = 8;
 /// A page of tasks ends with so many bytes of signatures.
 pub(crate) const TASKS_BYTES: usize = 1 << 20;
 /// The most bytes of the answer to a check of arguments.
-pub(crate) const CHECKED_BYTES: usize = 4 << 20;
+pub(crate) const CHECKED_BYTES: u64 = 4 << 20;
 /// The most maps at once whose rows have long arguments in common: these are in memory while the rows come.
 pub(crate) const LONG_MAPS: usize = 8;
 /// The most bytes of the specs of rows that wait to be stored together, beside the last one.
@@ -48,8 +48,11 @@ pub(crate) const FREE_VALUES_BYTES: u64 = 1 << 10;
 pub(crate) const EXPANSION: u64 = 10_000;
 /// The most answers with longer values of a run at once: each has them in memory several times until the client has taken it.
 pub(crate) const LARGE_ANSWERS: usize = 4;
-/// The most MiB of their values as they are stored, all answers together; a longer one is alone. In memory a value and its JSON take several times as much.
+/// The most MiB of their values as they are stored, and of their texts, all answers together; a longer one is alone. In memory a value takes several
+/// times as much.
 pub(crate) const LARGE_ANSWERS_MIB: u32 = 256;
+/// The most bytes of the text of an answer with values.
+pub(crate) const LONGEST_TEXT: u64 = 512 << 20;
 /// The longest time that a request waits for its turn to read such values.
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
@@ -136,9 +139,9 @@ pub(crate) struct LimitsObject {
     component_bytes: u64,
     /// The most bytes of an uploaded value.
     blob_bytes: u64,
-    /// The most answers at once with values of a run that have more than 1 MiB together.
+    /// The most answers at once with values of a run that have more than 1 MiB together, as they are stored or as text.
     large_answers: usize,
-    /// The most bytes of these values as they are stored, all answers together; longer ones are answered one by one.
+    /// The most bytes of these values as they are stored and as text, all answers together; longer ones are answered one by one.
     large_answers_bytes: u64,
     /// The most bytes of the head of a request.
     head_bytes: usize,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::response::Response;
 use hostel::journal::{InputSpec, Journal, JournalEntry, JournalError, LimitUse, RunHead, StoredValue};
 use hostel::{ErrorKind, RunFilter, Type, Value};
 use hostel_wire::{
@@ -12,7 +13,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::clock::now;
+use crate::large::{JSON, Text};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::restricted::Subject;
 use crate::scope::Scope;
@@ -44,18 +47,31 @@ impl ValueForms {
     }
 }
 
-/// The JSON of a run. Blocks, because long values are read from disk.
-pub(crate) fn run_json(
+/// The answer with a run.
+pub(crate) async fn run_answer(
+    app: &App,
+    entry: JournalEntry,
+    identity: Identity,
+    existing: Option<bool>,
+) -> Answer<Response> {
+    let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
+    let make = move |text: &mut Text| write_run(text, &*journal, &entry, &identity, existing);
+    place.answer(&app.blocking, JSON, make).await
+}
+
+/// Writes a run as JSON. Blocks, because long values are read from disk.
+fn write_run(
+    text: &mut Text,
     journal: &dyn Journal,
     entry: &JournalEntry,
     identity: &Identity,
     existing: Option<bool>,
-) -> Answer<Vec<u8>> {
+) -> Answer<()> {
     let limits: Vec<LimitUse> = if entry.state().is_terminal() { Vec::new() } else { journal.limits()? };
     with_run(journal, entry, identity, |run| {
         let run = StoredRunObject::new(run, entry);
         let answer = RunAnswerObject { run, waiting_for: waiting_for(entry, &limits, now()), existing };
-        serde_json::to_vec(&answer).map_err(unwritable)
+        text.json(&answer)
     })
 }
 
@@ -73,10 +89,6 @@ pub(crate) fn with_run<T>(
         hide(&mut run);
     }
     call(run)
-}
-
-fn unwritable(error: serde_json::Error) -> ApiProblem {
-    ApiProblem::new(Code::Kind(ErrorKind::Internal), format!("the run cannot be written as JSON: {error}"))
 }
 
 /// Takes out what guests have returned and printed.

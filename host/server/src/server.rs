@@ -38,14 +38,14 @@ use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
-    BLOB_REQUESTS, LARGE_ANSWERS_MIB, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS,
-    UPLOADS, WITS,
+    BLOB_REQUESTS, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS, UPLOADS, WITS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
 use crate::host_names::{HostNames, PublicUrlError};
 use crate::integers::as_texts;
+use crate::large::Places;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
 use crate::observer::observe;
@@ -251,8 +251,7 @@ impl Server {
             long_maps: Semaphore::new(LONG_MAPS),
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: Semaphore::new(UPLOADS),
-            large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)),
-            made_answers: Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)),
+            places: Places::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),

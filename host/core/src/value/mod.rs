@@ -104,7 +104,8 @@ pub enum Value {
 impl Value {
     /// Returns the approximate memory of this value in bytes, itself and its heap together.
     ///
-    /// Names are shared with the type and not counted. Walks the whole value.
+    /// Names count by their length, although they are shared with the type: what is made of the value, such as its text, has all of them.
+    /// Walks the whole value.
     pub fn footprint(&self) -> usize {
         self.bytes(0)
     }
@@ -129,8 +130,8 @@ impl Value {
             | Self::U64(_)
             | Self::F32(_)
             | Self::F64(_)
-            | Self::Char(_)
-            | Self::Enum(_) => 0,
+            | Self::Char(_) => 0,
+            Self::Enum(name) => name.len(),
             Self::String(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
             Self::List(items) | Self::Tuple(items) => {
@@ -142,13 +143,20 @@ impl Value {
                 allocation + entries.sum::<usize>()
             }
             Self::Record(fields) => {
-                let fields = fields.iter().map(|(_, value)| size_of::<Name>() + value.bytes(allocation));
+                let field =
+                    |(name, value): &(Name, Self)| size_of::<Name>() + name.len() + value.bytes(allocation);
+                let fields = fields.iter().map(field);
                 allocation + fields.sum::<usize>()
             }
-            Self::Variant(_, payload) | Self::Option(payload) | Self::Result(Ok(payload) | Err(payload)) => {
+            Self::Variant(name, payload) => {
+                name.len() + payload.as_deref().map_or(0, |payload| allocation + payload.bytes(allocation))
+            }
+            Self::Option(payload) | Self::Result(Ok(payload) | Err(payload)) => {
                 payload.as_deref().map_or(0, |payload| allocation + payload.bytes(allocation))
             }
-            Self::Flags(names) => allocation + names.len() * size_of::<Name>(),
+            Self::Flags(names) => {
+                allocation + names.iter().map(|name| size_of::<Name>() + name.len()).sum::<usize>()
+            }
         };
         size_of::<Self>() + heap
     }

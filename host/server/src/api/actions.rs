@@ -18,10 +18,9 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
-use crate::large::place;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{entry_of, run_json};
+use crate::run_view::{entry_of, run_answer};
 use crate::scope::Scope;
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
@@ -91,10 +90,9 @@ async fn retry_run(
     app.journal(move |journal| retry(journal, run)).await?;
     let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
-    let place = place(&app, &entry).await?;
-    let body = place.read(&app, move |journal| run_json(journal, &entry, &identity, None)).await?;
+    let answer = run_answer(&app, entry, identity, None).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, place.answer(body, "application/json")).into_response())
+    Ok((status, answer).into_response())
 }
 
 /// Refuses a token that may not grant what a run is granted. The grants of a run never change.

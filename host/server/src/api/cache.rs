@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use hostel::{ErrorKind, ResultCache, ResultCacheError, Value};
+use hostel::{ErrorKind, Host, ResultCache, ResultCacheError, Value};
 use hostel_wire::{EntryDetail, EntryLine, StatsObject};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::components::limit;
 use super::json_answer;
 use crate::app::App;
 use crate::extract::{Path, Query};
-use crate::large::{JSON, all_places};
+use crate::large::{JSON, Text};
 use crate::problem::{Answer, ApiProblem, Code};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -55,12 +55,12 @@ async fn cache<T: Send + 'static>(
     call: impl FnOnce(&ResultCache) -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
     let host = Arc::clone(&app.host);
-    app.blocking
-        .run(move || {
-            let none = || ApiProblem::new(Code::Kind(ErrorKind::NotFound), "the host has no cache on disk");
-            call(&host.cache().ok_or_else(none)?)
-        })
-        .await
+    app.blocking.run(move || call(&results(&host)?)).await
+}
+
+fn results(host: &Host) -> Answer<ResultCache> {
+    let none = || ApiProblem::new(Code::Kind(ErrorKind::NotFound), "the host has no cache on disk");
+    host.cache().ok_or_else(none)
 }
 
 /// List cached results
@@ -118,11 +118,9 @@ struct CacheKeyEntries {
     responses((status = 200, description = "The entries under the key", body = CacheKeyEntries)),
     security(("token" = ["read:values"])))]
 async fn get_cache_entry(State(app): State<Arc<App>>, Path(key): Path<String>) -> Answer<Response> {
-    let place = all_places(&app).await?;
-    let of_answer = place.clone();
-    let body = cache(&app, move |results| {
-        let _place = place;
-        let kept = results.show(&key)?;
+    let (place, host) = (app.places.all().await?, Arc::clone(&app.host));
+    let make = move |text: &mut Text| {
+        let kept = results(&host)?.show(&key)?;
         let entries = kept.variants.iter().map(|entry| {
             let damaged = |error: hostel::CanonicalError| {
                 ApiProblem::new(Code::Kind(ErrorKind::Internal), format!("the value is damaged: {error}"))
@@ -131,10 +129,9 @@ async fn get_cache_entry(State(app): State<Arc<App>>, Path(key): Path<String>) -
             Ok(EntryDetail::new(&kept, entry, &value, &ty))
         });
         let items = entries.collect::<Answer<Vec<_>>>()?;
-        // Cannot fail: all keys are texts.
-        Ok(serde_json::to_vec(&CacheKeyEntries { items }).unwrap_or_default())
-    });
-    Ok(of_answer.answer(body.await?, JSON))
+        text.json(&CacheKeyEntries { items })
+    };
+    place.answer(&app.blocking, JSON, make).await
 }
 
 /// Remove a cached result

@@ -14,7 +14,6 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
-use crate::large::place;
 use crate::problem::Answer;
 use crate::run_view::with_run;
 use crate::tokens::Identity;
@@ -62,9 +61,9 @@ async fn get_attempts(
 ) -> Answer<Json<Attempts>> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = app.entry(run).await?;
-    let place = place(&app, &entry).await?;
-    let items = place.read(&app, move |journal| {
-        with_run(journal, &entry, &identity, |run| Ok(run.attempts.unwrap_or_default()))
+    let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
+    let items = place.read(&app.blocking, move || {
+        with_run(&*journal, &entry, &identity, |run| Ok(run.attempts.unwrap_or_default()))
     });
     Ok(Json(Attempts { items: items.await? }))
 }
@@ -81,9 +80,9 @@ async fn get_receipt(
 ) -> Answer<Json<Option<ReceiptObject>>> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = app.entry(run).await?;
-    let place = place(&app, &entry).await?;
+    let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     let receipt =
-        place.read(&app, move |journal| with_run(journal, &entry, &identity, |run| Ok(run.receipt)));
+        place.read(&app.blocking, move || with_run(&*journal, &entry, &identity, |run| Ok(run.receipt)));
     receipt.await.map(Json)
 }
 

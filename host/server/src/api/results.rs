@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +10,7 @@ use hostel::journal::{Journal, JournalEntry, StoredValue};
 use hostel::registry::ComponentRef;
 use hostel::{ErrorKind, Outcome, RunId, Value, result_for_callers};
 use hostel_wire::{ErrorObject, ValueJson, printed};
-use http::header::CONTENT_DISPOSITION;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,13 +19,14 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
-use crate::large::{JSON, place};
+use crate::large::{JSON, Text};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_result)).routes(routes!(get_inputs))
@@ -89,33 +91,46 @@ async fn get_result(
         Some(wait) => wait_for_end(&app, run, wait).await?,
         None => app.entry(run).await?,
     };
-    let place = place(&app, &entry).await?;
+    let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     match query.form {
         Form::Json => {
             let status = if entry.state().is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-            let body = place.read(&app, move |journal| result_json(journal, &entry, &identity)).await?;
-            Ok((status, place.answer(body, JSON)).into_response())
+            let make = move |text: &mut Text| write_result(text, &*journal, &entry, &identity);
+            Ok((status, place.answer(&app.blocking, JSON, make).await?).into_response())
         }
         Form::Wave => {
-            let text = place.read(&app, move |journal| value(journal, &entry).map(|value| value.to_string()));
-            let text = text.await?;
-            Ok(place.answer(text.into_bytes(), TEXT))
+            let make = move |text: &mut Text| text.display(&value(&*journal, &entry)?);
+            place.answer(&app.blocking, TEXT, make).await
         }
         Form::Raw => {
-            let (bytes, ty) = place.read(&app, move |journal| raw(value(journal, &entry)?)).await?;
-            let mut response = place.answer(bytes, ty);
+            let is_text = Arc::new(AtomicBool::new(false));
+            let found = Arc::clone(&is_text);
+            let make = move |text: &mut Text| {
+                let (bytes, is_text) = raw(value(&*journal, &entry)?)?;
+                found.store(is_text, Ordering::Relaxed);
+                text.bytes(bytes);
+                Ok(())
+            };
+            let mut response = place.answer(&app.blocking, BYTES, make).await?;
+            let headers = response.headers_mut();
+            if is_text.load(Ordering::Relaxed) {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+            }
             // Nothing of a guest is shown as a page of this server.
-            response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
             Ok(response)
         }
     }
 }
 
-fn result_json(journal: &dyn Journal, entry: &JournalEntry, identity: &Identity) -> Answer<Vec<u8>> {
+fn write_result(
+    text: &mut Text,
+    journal: &dyn Journal,
+    entry: &JournalEntry,
+    identity: &Identity,
+) -> Answer<()> {
     with_run(journal, entry, identity, |run| {
-        let object = ResultObject { run: run.run, state: run.state, value: run.value, error: run.error };
-        // Cannot fail: all keys are texts.
-        Ok(serde_json::to_vec(&object).unwrap_or_default())
+        text.json(&ResultObject { run: run.run, state: run.state, value: run.value, error: run.error })
     })
 }
 
@@ -134,17 +149,16 @@ fn value(journal: &dyn Journal, entry: &JournalEntry) -> Answer<Value> {
     Ok(result_for_callers(&entry.record().spec().task, ty, value).1)
 }
 
-/// The bytes of a value, and their type.
-fn raw(value: Value) -> Answer<(Vec<u8>, &'static str)> {
-    const BYTES: &str = "application/octet-stream";
+/// The bytes of a value, and whether they are a text.
+fn raw(value: Value) -> Answer<(Vec<u8>, bool)> {
     if let Some(stdout) = printed(&value) {
-        return Ok((stdout.0.to_vec(), BYTES));
+        return Ok((stdout.0.to_vec(), false));
     }
     if let Value::Bytes(bytes) = value {
-        return Ok((bytes, BYTES));
+        return Ok((bytes, false));
     }
     if let Value::String(text) = value {
-        return Ok((text.into_bytes(), TEXT));
+        return Ok((text.into_bytes(), true));
     }
     let problem = "form=raw is for texts, list<u8> and the output of programs";
     Err(ApiProblem::invalid(problem).hint("form=json and form=wave are for all values"))
@@ -163,7 +177,7 @@ struct Inputs {
     responses((status = 200, description = "Its inputs", body = Inputs)), security(("token" = ["read:values"])))]
 async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Response> {
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
-    let place = place(&app, &entry).await?;
+    let place = app.places.of_run(&entry).await?;
     let task = entry.record().spec().task.clone();
     let digest = task.component;
     let component = app.registry(move |registry| registry.component(&ComponentRef::Digest(digest)));
@@ -173,11 +187,7 @@ async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Ans
     let signature = manifest.as_ref().and_then(|manifest| Some(manifest.task(Some(&export)).ok()?.1));
     let params = signature.iter().flat_map(|signature| signature.params.iter());
     let names: Vec<_> = params.map(|param| param.name.to_string()).collect();
-    let body = place.read(&app, move |journal| {
-        let items = inputs(journal, &entry, &names)?;
-        // Cannot fail: all keys are texts.
-        Ok::<_, ApiProblem>(serde_json::to_vec(&Inputs { items }).unwrap_or_default())
-    });
-    let body = body.await?;
-    Ok(place.answer(body, JSON))
+    let journal = Arc::clone(&app.journal);
+    let make = move |text: &mut Text| text.json(&Inputs { items: inputs(&*journal, &entry, &names)? });
+    place.answer(&app.blocking, JSON, make).await
 }

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
-use crate::large::{Place, all_places};
+use crate::large::Place;
 use crate::problem::{Answer, Code};
 use crate::run_view::read_value;
 
@@ -69,7 +69,7 @@ async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> 
     let run = parsed::<RunId>("run", &run)?;
     let entry = app.entry(run).await?;
     // The inputs, and what the cache has, are in memory.
-    let place = all_places(&app).await?;
+    let place = app.places.all().await?;
     let (key, why_none) = match key(&app, &entry, &place).await? {
         Ok(key) => (key, "the policy gives no key"),
         Err(why) => (None, why),
@@ -139,7 +139,8 @@ async fn key(
     };
     let task = component.task(&spec.task.export.to_string())?.with_spec(Arc::clone(&spec.spec));
     let of_entry = entry.clone();
-    let inputs = place.read(app, move |journal| inputs(journal, &of_entry)).await?;
+    let journal = Arc::clone(&app.journal);
+    let inputs = place.read(&app.blocking, move || inputs(&journal, &of_entry)).await?;
     let Some(inputs) = inputs else {
         return Ok(Err("its inputs are made of the results of other runs"));
     };

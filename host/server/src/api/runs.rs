@@ -19,11 +19,10 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
-use crate::large::{JSON, place};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::restricted::Subject;
-use crate::run_view::{head, read_filter, run_json};
+use crate::run_view::{head, read_filter, run_answer};
 use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
@@ -150,10 +149,8 @@ async fn submit(
         None if !stored.existing => StatusCode::CREATED,
         Some(_) | None => StatusCode::OK,
     };
-    let (identity, place) = (identity.clone(), place(app, &entry).await?);
-    let body =
-        place.read(app, move |journal| run_json(journal, &entry, &identity, Some(stored.existing))).await?;
-    let mut response = (status, place.answer(body, JSON)).into_response();
+    let answer = run_answer(app, entry, identity.clone(), Some(stored.existing)).await?;
+    let mut response = (status, answer).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stored.run)) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -175,9 +172,7 @@ async fn get_run(
         Some(wait) => wait_for_end(&app, run, wait).await?,
         None => app.entry(run).await?,
     };
-    let place = place(&app, &entry).await?;
-    let body = place.read(&app, move |journal| run_json(journal, &entry, &identity, None)).await?;
-    Ok(place.answer(body, JSON))
+    run_answer(&app, entry, identity, None).await
 }
 
 /// Remove a run that has ended, with its events and logs

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hostel::registry::ComponentName;
 use hostel::{ScriptFunction, Task, ValueReader, bytes_text};
 use hostel_wire::{NamedTypeObject, TaskDetailObject, TypeObject, arguments_schema, type_schema};
-use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +19,7 @@ use super::components::limit;
 use crate::app::App;
 use crate::bounds::{CHECKED_BYTES, TASKS_BYTES};
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
-use crate::large::JSON;
+use crate::large::{JSON, Text};
 use crate::problem::Answer;
 use crate::run_view::ValueForms;
 use crate::scripts::Registered;
@@ -193,28 +192,34 @@ async fn check_arguments(
         Registered::Script(_) => format!("{digest}#{}", task.function_name()),
     };
     let task = with_options(&app, task, &request.options, None, &identity)?;
-    turn.read(&app, move |reader| checked(&task, reader, &key, &request)).await.map(json_answer)
+    let places = app.places.clone();
+    let make = move |reader: &mut ValueReader| {
+        places.answer(JSON, |text| write_checked(text, &task, reader, &key, &request))
+    };
+    turn.read(&app, make).await
 }
 
-fn json_answer(body: Vec<u8>) -> Response {
-    ([(CONTENT_TYPE, JSON)], body).into_response()
-}
-
-/// The JSON of [`CheckedArguments`], which may be much longer than the request.
-fn checked(task: &Task, reader: &mut ValueReader, key: &str, request: &CheckRequest) -> Answer<Vec<u8>> {
+/// Writes [`CheckedArguments`], which may be much longer than the request.
+fn write_checked(
+    text: &mut Text,
+    task: &Task,
+    reader: &mut ValueReader,
+    key: &str,
+    request: &CheckRequest,
+) -> Answer<()> {
     let inputs = inputs_with_texts(task, reader, request.args.as_ref(), &request.wave)?;
     task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
     let params = task.signature().params.iter();
     let args = params.zip(&inputs);
     let args = args.map(|(param, value)| ValueForms::new(Some(param.name.to_string()), value, &param.ty));
     let args = CheckedArguments { task: key.to_owned(), args: args.collect() };
-    let body = serde_json::to_vec(&args).unwrap_or_default();
-    if body.len() > CHECKED_BYTES {
-        let most = bytes_text(CHECKED_BYTES as u64);
+    text.json(&args)?;
+    if text.len() > CHECKED_BYTES {
+        let most = bytes_text(CHECKED_BYTES);
         return Err(wrong(
             "args",
             format!("they fit, but take more than {most} when all that was left out is written"),
         ));
     }
-    Ok(body)
+    Ok(())
 }

@@ -1,0 +1,192 @@
+//! The text of an answer while it is made: it takes places as it grows, since nobody knows before how long it becomes. The name of a case
+//! may have 128 bytes, and its stored form has one.
+
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use hostel::ErrorKind;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::places;
+use crate::bounds::{LARGE_ANSWERS_MIB, LONGEST_TEXT, SMALL_VALUES_BYTES};
+use crate::problem::{Answer, ApiProblem, Code};
+
+/// The bytes of a part, which are handed to the connection at once.
+pub(super) const PART: usize = 64 << 10;
+
+/// The text of an answer.
+#[derive(Debug)]
+pub(crate) struct Text {
+    parts: Vec<Vec<u8>>,
+    bytes: u64,
+    large_answers: Arc<Semaphore>,
+    /// The places that it has.
+    taken: Option<Arc<OwnedSemaphorePermit>>,
+    /// Those that it has taken beside them.
+    more: Option<OwnedSemaphorePermit>,
+    unmade: Option<Unmade>,
+}
+
+/// Why a text was not written to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmade {
+    /// There is no place for one of this length now.
+    NoPlace {
+        /// Its length so far.
+        bytes: u64,
+    },
+    /// There never is.
+    TooLong,
+}
+
+impl Text {
+    /// An empty text with a place, which takes others from `large_answers`.
+    pub(super) fn new(large_answers: &Arc<Semaphore>, taken: Option<Arc<OwnedSemaphorePermit>>) -> Self {
+        let large_answers = Arc::clone(large_answers);
+        Self { parts: Vec::new(), bytes: 0, large_answers, taken, more: None, unmade: None }
+    }
+
+    /// Writes an object as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be JSON. Missing places are told by [`Text::unmade`] instead.
+    pub(crate) fn json(&mut self, object: &impl Serialize) -> Answer<()> {
+        let written = serde_json::to_writer(&mut *self, object);
+        self.checked(written.map_err(|error| error.to_string()))
+    }
+
+    /// Writes something as people read it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Text::json`].
+    pub(crate) fn display(&mut self, object: &impl Display) -> Answer<()> {
+        let written = write!(self, "{object}");
+        self.checked(written.map_err(|error| error.to_string()))
+    }
+
+    /// Adds bytes without copying them.
+    pub(crate) fn bytes(&mut self, bytes: Vec<u8>) {
+        if self.grow(bytes.len()).is_ok() {
+            self.parts.push(bytes);
+        }
+    }
+
+    fn checked(&self, written: Result<(), String>) -> Answer<()> {
+        match written {
+            Err(error) if self.unmade.is_none() => {
+                let problem = format!("the answer cannot be written: {error}");
+                Err(ApiProblem::new(Code::Kind(ErrorKind::Internal), problem))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Why it was not written to its end, if it was not.
+    pub(super) const fn unmade(&self) -> Option<Unmade> {
+        self.unmade
+    }
+
+    /// Its length in bytes.
+    pub(crate) const fn len(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes room for so many bytes.
+    fn grow(&mut self, more: usize) -> Result<(), Unmade> {
+        if let Some(unmade) = self.unmade {
+            return Err(unmade);
+        }
+        self.bytes += more as u64;
+        let place = self.place().inspect_err(|unmade| self.unmade = Some(*unmade));
+        if place.is_err() {
+            // What waits for a place must not be in memory.
+            self.parts = Vec::new();
+        }
+        place
+    }
+
+    fn place(&mut self) -> Result<(), Unmade> {
+        if self.bytes > LONGEST_TEXT {
+            return Err(Unmade::TooLong);
+        }
+        if self.bytes <= SMALL_VALUES_BYTES {
+            return Ok(());
+        }
+        let taken = self.taken.iter().map(|places| places.num_permits());
+        let more = self.more.iter().map(OwnedSemaphorePermit::num_permits);
+        let has = taken.chain(more).sum::<usize>().min(LARGE_ANSWERS_MIB as usize) as u32;
+        let Some(missing) = places(self.bytes).checked_sub(has).filter(|missing| *missing > 0) else {
+            return Ok(());
+        };
+        let bytes = self.bytes;
+        let found = Arc::clone(&self.large_answers).try_acquire_many_owned(missing);
+        let found = found.map_err(|_| Unmade::NoPlace { bytes })?;
+        match &mut self.more {
+            Some(more) => more.merge(found),
+            None => self.more = Some(found),
+        }
+        Ok(())
+    }
+
+    /// The body of the answer, which keeps its places until it was taken.
+    pub(super) fn into_body(mut self) -> Body {
+        let places = (self.taken.take(), self.more.take());
+        let parts = mem::take(&mut self.parts);
+        if let ([_] | [], (None, None)) = (parts.as_slice(), &places) {
+            return Body::from(parts.into_iter().next().unwrap_or_default());
+        }
+        let parts = parts.into_iter().map(Bytes::from);
+        let rest = unfold((parts, Bytes::new(), places), async |(mut parts, mut rest, places)| {
+            if rest.is_empty() {
+                rest = parts.find(|part| !part.is_empty())?;
+            }
+            let part = rest.split_to(PART.min(rest.len()));
+            Some((Ok::<_, Infallible>(part), (parts, rest, places)))
+        });
+        Body::from_stream(rest)
+    }
+}
+
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let has_room = |part: &&mut Vec<u8>| part.len() < PART;
+        let left = self.parts.last().map_or(0, |part| PART.saturating_sub(part.len()));
+        let now = bytes.get(..bytes.len().min(if left == 0 { PART } else { left })).unwrap_or_default();
+        self.grow(now.len())?;
+        match self.parts.last_mut().filter(has_room) {
+            Some(part) => part.extend_from_slice(now),
+            None => self.parts.push(now.to_vec()),
+        }
+        Ok(now.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Display for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoPlace { .. } => "there is no place for the answer now",
+            Self::TooLong => "the answer is too long",
+        })
+    }
+}
+
+impl std::error::Error for Unmade {}
+
+impl From<Unmade> for io::Error {
+    fn from(unmade: Unmade) -> Self {
+        Self::other(unmade)
+    }
+}
