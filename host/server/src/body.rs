@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use hostel::bytes_text;
+use hostel::{ErrorKind, bytes_text};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bounds::{BODY_RATE, BODY_TIME, CHUNK_TIME};
+use crate::peers::GaveWay;
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A body, part by part.
@@ -46,9 +47,7 @@ impl Parts {
             else {
                 return Ok(None);
             };
-            let frame = frame.map_err(|error| {
-                ApiProblem::new(Code::Malformed, format!("the body cannot be read: {error}"))
-            })?;
+            let frame = frame.map_err(|error| unreadable(&error))?;
             let Ok(data) = frame.into_data() else { continue };
             let left = self.left.checked_sub(data.len() as u64);
             self.left = left.ok_or_else(|| too_large(self.most))?;
@@ -102,6 +101,14 @@ fn too_large(most: u64) -> ApiProblem {
     ApiProblem::new(Code::TooLarge, format!("the body is too large: expected at most {}", bytes_text(most)))
         .with("most_bytes", most)
         .hint("GET /api/v1/info has all limits")
+}
+
+fn unreadable(error: &axum::Error) -> ApiProblem {
+    if std::error::Error::source(error).is_some_and(|error| error.is::<GaveWay>()) {
+        return ApiProblem::new(Code::Kind(ErrorKind::Unavailable), GaveWay.to_string())
+            .hint("send it again");
+    }
+    ApiProblem::new(Code::Malformed, format!("the body cannot be read: {error}"))
 }
 
 fn dripping() -> ApiProblem {

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::audit::Change;
 use crate::clock::now;
 use crate::extract::{check_query, parsed};
+use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::restricted::{Names, Subject};
 use crate::scope::Scope;
@@ -204,6 +205,7 @@ fn identify<'a>(
         Access::Public => (None, Vec::new()),
         Access::Token(scopes) => {
             let identity = owner_of(app, request)?;
+            request.extensions().get::<Arc<Peer>>().iter().for_each(|peer| peer.has_token(identity.digest));
             *sender = Some(identity.clone());
             let partial = identity.admit(scopes)?;
             (Some(identity), partial)

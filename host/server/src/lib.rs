@@ -57,6 +57,7 @@ mod expectation;
 mod host_names;
 mod login;
 mod metrics;
+mod peers;
 mod problem;
 mod rates;
 mod restricted;

@@ -38,7 +38,8 @@ use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
-    BLOB_REQUESTS, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS, UPLOADS, WITS,
+    BLOB_REQUESTS, CONNECTIONS, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS, UPLOADS,
+    WITS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
@@ -79,6 +80,8 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// Origins whose pages may send requests and read answers, beside its own. Default: none.
     pub allowed_origins: Vec<String>,
+    /// The most connections at once. When there are as many, one that waits for its client or for a run gives way to a new one. Default: 512.
+    pub connections: usize,
     /// When it ends, how long it waits for its runs. Default: 30 seconds.
     pub drain: Duration,
     /// Where spans of runs and requests are sent. Default: nowhere.
@@ -95,6 +98,7 @@ impl Default for Settings {
             public_url: None,
             behind_proxy: false,
             allowed_origins: Vec::new(),
+            connections: CONNECTIONS,
             drain: Duration::from_secs(30),
             #[cfg(feature = "otel")]
             traces: None,
@@ -314,7 +318,8 @@ impl Server {
             app.closing.send_replace(true);
         };
         let batches = drive(Arc::clone(&app));
-        let connections = Connections::new(Arc::clone(&app), router).serve(&listener, end);
+        let connections =
+            Connections::new(Arc::clone(&app), router, settings.connections).serve(&listener, end);
         let has_exporter = exporter.is_some();
         let ((last_event, no_more_events), (last_span, no_more_spans)) = (channel::<()>(), channel::<()>());
         let mut observer = pin!(observe(Arc::clone(&app), no_more_events.map(drop)));

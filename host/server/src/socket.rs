@@ -3,11 +3,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use crate::peers::{Peer, WaitsFor};
 
 /// How long the end waits for what the client still sends.
 const LINGER: Duration = Duration::from_secs(1);
@@ -22,20 +25,32 @@ pub(crate) struct Socket<S> {
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Whom to tell that a write waits.
+    peer: Option<Arc<Peer>>,
     /// Runs from the end on.
     ending: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Socket<S> {
     pub(crate) const fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None, ending: None }
+        Self { stream, patience, waiting: None, peer: None, ending: None }
+    }
+
+    /// The same, which notes at the connection's peer when a write waits.
+    pub(crate) fn of(self, peer: &Arc<Peer>) -> Self {
+        Self { peer: Some(Arc::clone(peer)), ..self }
     }
 
     /// What a write has come to, or an error if it waits for too long.
     fn patient<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.waiting = None;
+            if self.waiting.take().is_some() {
+                self.peer.iter().for_each(|peer| peer.waits(None));
+            }
             return written;
+        }
+        if self.waiting.is_none() {
+            self.peer.iter().for_each(|peer| peer.waits(Some(WaitsFor::Client)));
         }
         let patience = self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -86,6 +101,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         if self.ending.is_none() {
             let shut = Pin::new(&mut self.stream).poll_shutdown(context);
             ready!(self.patient(context, shut))?;
+            if self.peer.as_ref().is_some_and(|peer| peer.gives_way()) {
+                // Somebody else waits for the place.
+                return Poll::Ready(Ok(()));
+            }
             self.ending = Some(Box::pin(sleep(LINGER)));
         }
         let Self { stream, ending, .. } = &mut *self;

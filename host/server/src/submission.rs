@@ -21,6 +21,7 @@ use crate::blob_args::{BlobArgs, may_name_blobs};
 use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
+use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::scripts::Registered;
@@ -432,15 +433,20 @@ pub(crate) fn wait(text: Option<&str>) -> Answer<Option<Duration>> {
     Ok(Some(wait))
 }
 
-/// Waits until a run has ended, or for this time, and returns what is known then.
-pub(crate) async fn wait_for_end(app: &Arc<App>, run: RunId, wait: Duration) -> Answer<JournalEntry> {
+/// Waits until a run has ended, or for this time, and returns what is known then; earlier if the connection has to give way.
+pub(crate) async fn wait_for_end(
+    app: &Arc<App>,
+    peer: &Peer,
+    run: RunId,
+    wait: Duration,
+) -> Answer<JournalEntry> {
     if wait.is_zero() {
         return app.entry(run).await;
     }
     let delayed = app.host.delayed(run)?;
     let mut closing = app.closing.subscribe();
     let ended = tokio::select! {
-        ended = delayed.wait(wait) => ended,
+        ended = peer.for_run(delayed.wait(wait)) => ended.unwrap_or(Ok(None)),
         _ = closing.wait_for(|closing| *closing) => Ok(None),
     };
     match ended {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,7 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
+use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::run_view::{entry_of, run_answer};
@@ -49,13 +51,14 @@ struct Cancelled {
         (status = 202, description = "It is asked to stop", body = Cancelled)), security(("token" = ["cancel"])))]
 async fn cancel_run(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let wait = wait(query.wait.as_deref())?;
     let cancellation = app.journal(move |journal| journal.cancel(now(), run)).await?;
-    let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
+    let entry = wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
     let object = Cancelled {
         run: run.to_string(),
         cancellation: match cancellation {
@@ -79,6 +82,7 @@ async fn cancel_run(
     security(("token" = ["run"])))]
 async fn retry_run(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
@@ -88,7 +92,7 @@ async fn retry_run(
     check_granted(&app.entry(run).await?, &identity)?;
     app.count(&identity, Counted::Submit)?;
     app.journal(move |journal| retry(journal, run)).await?;
-    let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
+    let entry = wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
     let answer = run_answer(&app, entry, identity, None).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };

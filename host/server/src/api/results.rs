@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::{Journal, JournalEntry, StoredValue};
@@ -20,6 +21,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
 use crate::large::{JSON, Text};
+use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
 use crate::submission::{wait, wait_for_end};
@@ -82,13 +84,14 @@ struct ResultObject<'a> {
         (status = 202, description = "It has not ended", body = ResultObject)), security(("token" = ["read:values"])))]
 async fn get_result(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<ResultQuery>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = match wait(query.wait.as_deref())? {
-        Some(wait) => wait_for_end(&app, run, wait).await?,
+        Some(wait) => wait_for_end(&app, &peer, run, wait).await?,
         None => app.entry(run).await?,
     };
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));

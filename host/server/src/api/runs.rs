@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +20,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
+use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::restricted::Subject;
@@ -57,13 +59,14 @@ pub(super) struct Wait {
     security(("token" = ["run"])))]
 async fn post_run(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     identity: Identity,
     Query(query): Query<Wait>,
     headers: HeaderMap,
     JsonBody(request, turn): JsonBody<RunRequest>,
 ) -> Answer<Response> {
     let id = headers.get("idempotency-key").map(|key| idempotency_id(&identity, key)).transpose()?;
-    let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
+    let way = Way { peer: &peer, id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
     let submitted = submit(&app, &identity, request, turn, way).await;
     submitted.map_err(|problem| if id.is_some() { key_reused(problem) } else { problem })
 }
@@ -80,6 +83,7 @@ async fn post_run(
     security(("token" = ["run"])))]
 async fn put_run(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
@@ -87,13 +91,15 @@ async fn put_run(
     JsonBody(request, turn): JsonBody<RunRequest>,
 ) -> Answer<Response> {
     let id = Some(parsed::<RunId>("run", &run)?);
-    let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
+    let way = Way { peer: &peer, id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
     submit(&app, &identity, request, turn, way).await
 }
 
 /// How a run is submitted, beside what it is.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+struct Way<'a> {
+    /// The connection that waits.
+    peer: &'a Peer,
     /// The id that the client has chosen.
     id: Option<RunId>,
     /// How long to wait for its end.
@@ -122,7 +128,7 @@ async fn submit(
     identity: &Identity,
     mut request: RunRequest,
     turn: Turn,
-    Way { id, wait, trace }: Way,
+    Way { peer, id, wait, trace }: Way<'_>,
 ) -> Answer<Response> {
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?.in_trace(trace);
@@ -141,7 +147,7 @@ async fn submit(
     let stored = store(app, task, spec, id.is_some()).await?;
     let entry = match (stored.ended, wait) {
         (Some(ended), _) => ended,
-        (None, Some(wait)) => wait_for_end(app, stored.run, wait).await?,
+        (None, Some(wait)) => wait_for_end(app, peer, stored.run, wait).await?,
         (None, None) => app.entry(stored.run).await?,
     };
     let status = match wait {
@@ -163,13 +169,14 @@ async fn submit(
     responses((status = 200, description = "The run", body = RunAnswerObject)), security(("token" = ["read"])))]
 async fn get_run(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Arc<Peer>>,
     identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = match wait(query.wait.as_deref())? {
-        Some(wait) => wait_for_end(&app, run, wait).await?,
+        Some(wait) => wait_for_end(&app, &peer, run, wait).await?,
         None => app.entry(run).await?,
     };
     run_answer(&app, entry, identity, None).await

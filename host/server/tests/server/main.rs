@@ -23,6 +23,7 @@ mod ending;
 #[cfg(test)]
 mod expansion;
 #[cfg(test)]
+mod full;
 mod grants;
 #[cfg(test)]
 mod guards;

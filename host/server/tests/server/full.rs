@@ -1,0 +1,87 @@
+//! A server whose connections are all taken.
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use hostel_server::Settings;
+use serde_json::json;
+
+use crate::client::{Request, Streamed};
+use crate::running::Running;
+
+const CONNECTIONS: usize = 4;
+
+fn small() -> Running {
+    let mut settings = Settings::default();
+    settings.connections = CONNECTIONS;
+    Running::with(settings)
+}
+
+/// A connection on which a request of this token was answered, and the next one is sent.
+fn asking(server: &Running, token: &str, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(100))).unwrap();
+    let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", server.address);
+    stream.write_all(format!("GET /api/v1/info HTTP/1.1\r\n{head}\r\n").as_bytes()).unwrap();
+    let mut reader = BufReader::new(&stream);
+    let mut text = Vec::new();
+    while !String::from_utf8_lossy(&text).contains("\r\n\r\n{") {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        text.extend(byte);
+    }
+    let head_text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+    let length = head_text.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let mut rest = vec![0; length.parse::<usize>().unwrap() - 1];
+    reader.read_exact(&mut rest).unwrap();
+    assert!(reader.buffer().is_empty());
+    stream.write_all(format!("GET {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn requests_that_only_wait_make_room_for_others() {
+    let server = small();
+    for sent in [
+        "POST /api/v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        "POST /api/v1/login HTTP/1.1\r\nHost:",
+        "",
+    ] {
+        let mut stalled = Vec::new();
+        for _ in 0..3 * CONNECTIONS {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(sent.as_bytes()).unwrap();
+            stalled.push(stream);
+        }
+        for _ in 0..2 {
+            assert_eq!(Request::new(server.address, "GET", "/healthz").send().status, 200, "{sent:?}");
+            assert_eq!(server.get("/api/v1/counts").status, 200, "{sent:?}");
+        }
+    }
+}
+
+#[test]
+fn the_token_with_most_waiting_requests_gives_way() {
+    let server = small();
+    let add = server.upload(hostel_guests::ARITH);
+    let run = json!({ "task": format!("{add}#add"), "args": [1, 2], "in": "1h" });
+    let stored = server.post("/api/v1/runs", &run);
+    let path = stored.header("location").unwrap().to_owned();
+    let [modest, greedy] = ["modest", "greedy"].map(|name| server.token_with(name, &["read"]));
+    let waiting = format!("{path}?wait=60s");
+    let modest = asking(&server, &modest, &waiting);
+    let greedy: Vec<_> = (1..CONNECTIONS).map(|_| asking(&server, &greedy, &waiting)).collect();
+    // Two places are enough for what follows.
+    for _ in 0..2 {
+        assert_eq!(Request::new(server.address, "GET", "/readyz").send().status, 200);
+    }
+    let cancelled = server.request("POST", &format!("{path}/cancel")).send();
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    let answer = Streamed::read(modest).answer();
+    assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("Cancelled")));
+    let early = greedy.into_iter().filter(|stream| stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0));
+    let states: Vec<_> =
+        early.map(|stream| Streamed::read(stream).answer().json()["state"].clone()).collect();
+    assert!(states.contains(&json!("Scheduled")), "the first of them was answered early: {states:?}");
+}
