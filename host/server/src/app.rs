@@ -16,6 +16,7 @@ use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::clock::now;
 use crate::host_names::HostNames;
+use crate::in_turn::InTurn;
 use crate::large::Places;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
@@ -58,7 +59,7 @@ pub(crate) struct App {
     /// Values that submissions look up in the cache.
     pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.
-    pub(crate) uploads: Semaphore,
+    pub(crate) uploads: InTurn,
     /// Places for answers with large values, which are in memory until the client has taken them.
     pub(crate) places: Places,
     /// Event streams and followed logs.

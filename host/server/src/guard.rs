@@ -172,7 +172,7 @@ pub(crate) async fn admit(
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
             let reads = request.method() == Method::GET;
             let response = match check_query(request.uri(), query) {
-                Ok(()) => next.run(request).await,
+                Ok(()) => app.places.keep(next.run(request).await),
                 Err(problem) => problem.into_response(),
             };
             // Its token may have been removed while the request waited.

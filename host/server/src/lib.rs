@@ -38,6 +38,7 @@ mod blob_args;
 mod uploaded;
 
 mod extract;
+mod in_turn;
 mod integers;
 mod jsonl;
 

@@ -45,6 +45,7 @@ use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
 use crate::host_names::{HostNames, PublicUrlError};
+use crate::in_turn::InTurn;
 use crate::integers::as_texts;
 use crate::large::Places;
 use crate::login::LoginCodes;
@@ -254,7 +255,7 @@ impl Server {
             turns: Arc::new(Semaphore::new(TURNS)),
             long_maps: Semaphore::new(LONG_MAPS),
             look_ups: Semaphore::new(LOOK_UPS),
-            uploads: Semaphore::new(UPLOADS),
+            uploads: InTurn::new(UPLOADS),
             places: Places::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),

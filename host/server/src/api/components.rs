@@ -1,13 +1,14 @@
 //! Components and scripts: uploaded by their digest or without it, and what they offer and ask for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::registry::{ComponentDiff, ComponentRef, Push, Pushed};
-use hostel::{Digest, ErrorKind, LoadError, ScriptPackage};
+use hostel::{Digest, LoadError, ScriptPackage};
 use hostel_wire::{ComponentObject, DiffObject, PushedObject, RegisteredObject};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -22,7 +23,8 @@ use crate::binary::Binary;
 use crate::bounds::{COMPONENT_BYTES, LIST, LIST_DEFAULT, WIT_BYTES};
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed, wrong};
-use crate::problem::{Answer, ApiProblem, Code};
+use crate::large::Text;
+use crate::problem::Answer;
 use crate::rates::Counted;
 use crate::scripts;
 use crate::tokens::Identity;
@@ -118,14 +120,18 @@ async fn post_component(
             return Err(wrong("file", "expected with a script only"));
         }
         let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
-        return push(&app, &identity, received).await;
+        let push = push(Arc::clone(&app), identity, received);
+        return app.uploads.run(push).await.map(pushed_answer);
     };
     let most = ScriptPackage::MAX_SOURCE_BYTES as u64;
     let received = receive(&app, &headers, body, &[language.media_type()], most).await?;
-    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
-    let source = received.bytes(&app).await?.to_vec();
     let file = uploading.file.unwrap_or_else(|| "script".to_owned());
-    scripts::push(&app, &identity, language, file, source).await.map(pushed_answer)
+    let of_app = Arc::clone(&app);
+    let push = async move {
+        let source = received.bytes(&of_app).await?.to_vec();
+        scripts::push(&of_app, &identity, language, file, source).await
+    };
+    app.uploads.run(push).await.map(pushed_answer)
 }
 
 /// Upload a component by its digest
@@ -148,13 +154,13 @@ async fn put_component(
     app.count(&identity, Counted::Upload)?;
     let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
     received.check(digest)?;
-    push(&app, &identity, received).await
+    let push = push(Arc::clone(&app), identity, received);
+    app.uploads.run(push).await.map(pushed_answer)
 }
 
 /// Checks, compiles and stores a component.
-async fn push(app: &Arc<App>, identity: &Identity, received: Received) -> Answer<Response> {
-    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
-    let bytes = received.bytes(app).await?;
+async fn push(app: Arc<App>, identity: Identity, received: Received) -> Answer<Pushed> {
+    let bytes = received.bytes(&app).await?;
     if !bytes.starts_with(b"\0asm") {
         let expected = "expected a component in its binary form".to_owned();
         return Err(LoadError::NotWebAssembly(expected).into());
@@ -167,16 +173,12 @@ async fn push(app: &Arc<App>, identity: &Identity, received: Received) -> Answer
     });
     let pushed = pushed.await?;
     app.loaded.insert(pushed.digest, component);
-    Ok(pushed_answer(pushed))
+    Ok(pushed)
 }
 
 fn pushed_answer(pushed: Pushed) -> Response {
     let status = if pushed.is_new { StatusCode::CREATED } else { StatusCode::OK };
     (status, Json(PushedObject::from(&pushed))).into_response()
-}
-
-fn ended() -> ApiProblem {
-    ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended")
 }
 
 /// Show a component: its functions, imports and versions
@@ -220,16 +222,21 @@ async fn delete_component(State(app): State<Arc<App>>, Path(component): Path<Str
     security(("token" = ["read"])))]
 async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<Response> {
     let component = parsed::<ComponentRef>("component", &component)?;
-    let bytes = app.registry(move |registry| {
-        let digest = registry.resolve(&component)?.digest;
-        registry.bytes(digest)
-    });
-    let bytes = bytes.await?;
-    let is_script = ScriptPackage::is_meant(&bytes);
-    let media_type = if is_script { "text/plain; charset=utf-8" } else { "application/wasm" };
-    let mut response = bytes.into_response();
+    let manifest = app.registry(move |registry| registry.component(&component)).await?.manifest;
+    let (place, registry) = (app.places.of_text(manifest.size_bytes).await?, Arc::clone(&app.registry));
+    let is_script = Arc::new(AtomicBool::new(false));
+    let found = Arc::clone(&is_script);
+    let make = move |text: &mut Text| {
+        let bytes = registry.bytes(manifest.digest)?;
+        found.store(ScriptPackage::is_meant(&bytes), Ordering::Relaxed);
+        text.bytes(bytes);
+        Ok(())
+    };
+    let mut response = place.answer(&app.blocking, "application/wasm", make).await?;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if is_script.load(Ordering::Relaxed) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
@@ -300,7 +307,7 @@ async fn get_component_wit(
     let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
     let written = match app.wits.get(&digest) {
         Some(written) => written,
-        None => write_wit(&app, digest).await?,
+        None => app.uploads.run(write_wit(Arc::clone(&app), digest)).await?,
     };
     let (wit, no_wit_because) = match &*written {
         Ok(wit) => (Some(wit.clone()), None),
@@ -310,9 +317,7 @@ async fn get_component_wit(
 }
 
 /// Writes the WIT of a component, or why there is none, and stores it in memory for the next requests unless it is long.
-async fn write_wit(app: &App, digest: Digest) -> Answer<Arc<Result<String, String>>> {
-    // Each component is in memory until its WIT is written.
-    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
+async fn write_wit(app: Arc<App>, digest: Digest) -> Answer<Arc<Result<String, String>>> {
     let bytes = app.registry(move |registry| registry.bytes(digest)).await?;
     let written = if ScriptPackage::is_meant(&bytes) {
         Err("it is a script, whose functions have no WIT".to_owned())

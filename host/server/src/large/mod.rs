@@ -4,7 +4,10 @@ mod text;
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::body::{Body, HttpBody as _};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::stream::unfold;
 use hostel::journal::{InputSpec, JournalEntry};
 use hostel::{ErrorKind, Outcome, bytes_text};
 use http::HeaderValue;
@@ -68,6 +71,15 @@ impl Places {
         self.of(stored, in_memory).await
     }
 
+    /// Waits for a place for a text of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Places::of_run`].
+    pub(crate) async fn of_text(&self, bytes: u64) -> Answer<Place> {
+        self.of(bytes, 0).await
+    }
+
     /// Waits for all places, for values of unknown length.
     ///
     /// # Errors
@@ -90,6 +102,26 @@ impl Places {
         };
         let made = Made { needs, taken: self.made(needs, deadline()).await? };
         Ok(Place { all: self.clone(), taken, made })
+    }
+
+    /// The answer, with a place if it is large, whatever it is made of: it is in memory until the client has taken it. One without a place
+    /// is refused (503).
+    pub(crate) fn keep(&self, response: Response) -> Response {
+        let length = response.body().size_hint().exact().unwrap_or_default();
+        if length <= SMALL_VALUES_BYTES {
+            return response;
+        }
+        let Ok(place) = Arc::clone(&self.large).try_acquire_many_owned(places(length)) else {
+            return no_place().into_response();
+        };
+        let mut response = response.map(|body| {
+            Body::from_stream(unfold((body.into_data_stream(), place), async |(mut body, place)| {
+                let part = body.next().await?;
+                Some((part, (body, place)))
+            }))
+        });
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        response
     }
 
     async fn made(&self, needs: u32, until: Instant) -> Answer<Option<Arc<OwnedSemaphorePermit>>> {
@@ -239,8 +271,7 @@ fn response(text: Text, media_type: &'static str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::HttpBody as _;
-    use futures_util::{FutureExt, StreamExt};
+    use futures_util::FutureExt;
     use http_body_util::BodyExt;
 
     use super::*;
@@ -346,6 +377,24 @@ mod tests {
         assert_eq!(body.size_hint().exact(), None);
         let body = body.collect().await.unwrap().to_bytes();
         assert_eq!(body, format!("[0,1,{}]", serde_json::to_string(&written).unwrap()).as_bytes());
+    }
+
+    #[tokio::test]
+    async fn an_answer_made_of_anything_has_a_place_if_it_is_large() {
+        let all = Places::default();
+        let answer = |mib: usize| all.keep(vec![b'0'; mib << 20].into_response());
+        let small = answer(1);
+        assert_eq!(all.large.available_permits(), ALL);
+        let large = [answer(2), answer(100)];
+        assert_eq!(all.large.available_permits(), ALL - 64 - 100);
+        let refused = answer(100);
+        assert_eq!(refused.status(), 503);
+        assert_eq!(refused.into_body().size_hint().exact(), Some(0));
+        for (response, bytes) in large.into_iter().zip([2 << 20, 100 << 20]) {
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), bytes);
+        }
+        assert_eq!(all.large.available_permits(), ALL);
+        drop(small);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod ending;
 mod expansion;
 #[cfg(test)]
 mod full;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod guards;

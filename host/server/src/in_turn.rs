@@ -1,0 +1,64 @@
+//! Work that a few requests do at once, and that goes on when its client has gone.
+
+use std::sync::Arc;
+
+use hostel::ErrorKind;
+use tokio::sync::Semaphore;
+
+use crate::problem::{Answer, ApiProblem, Code};
+
+/// Turns for such work.
+#[derive(Clone, Debug)]
+pub(crate) struct InTurn(Arc<Semaphore>);
+
+impl InTurn {
+    /// So many at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(Semaphore::new(most)))
+    }
+
+    /// Does the work when it is its turn. Work that has begun keeps its turn to its end, also if nobody waits for it any more: nothing interrupts
+    /// the compiler, and uploads that were given up one after the other would otherwise all be compiled before those that come later.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> Answer<T> {
+        let internal = |what: &str| ApiProblem::new(Code::Kind(ErrorKind::Internal), what);
+        let turn = Arc::clone(&self.0).acquire_owned().await;
+        let turn = turn.map_err(|_| internal("the server has ended"))?;
+        let work = async move {
+            let _turn = turn;
+            work.await
+        };
+        tokio::spawn(work).await.map_err(|_| internal("an internal call has failed"))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, poll};
+    use tokio::sync::oneshot::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_was_given_up_keeps_its_turn_until_it_ends() {
+        let turns = InTurn::new(1);
+        let (end, ended) = channel::<()>();
+        let mut given_up = Box::pin(turns.run(async { Ok(ended.await.is_ok()) }));
+        assert!(poll!(&mut given_up).is_pending());
+        drop(given_up);
+        // What never had its turn is not done.
+        let mut never = Box::pin(turns.run(async { panic!("it has begun") as Answer<()> }));
+        assert!(poll!(&mut never).is_pending());
+        drop(never);
+        let mut next = Box::pin(turns.run(async { Ok(7) }));
+        assert!((&mut next).now_or_never().is_none());
+        end.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), 7);
+    }
+}
