@@ -19,6 +19,7 @@ use crate::host_names::HostNames;
 use crate::in_turn::InTurn;
 use crate::large::Places;
 use crate::login::LoginCodes;
+use crate::long_reads::LongReads;
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
@@ -56,6 +57,8 @@ pub(crate) struct App {
     pub(crate) turns: Arc<Semaphore>,
     /// Maps whose rows have long arguments in common.
     pub(crate) long_maps: Semaphore,
+    /// Requests that read much.
+    pub(crate) long_reads: LongReads,
     /// Values that submissions look up in the cache.
     pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.

@@ -17,10 +17,16 @@ pub(crate) const ROW_LEFT_OUT: usize = 256;
 pub(crate) const LEFT_OUT_PER_BYTE: usize = 2;
 /// The most requests with longer JSON, or more fields that are left out, that are read at once.
 pub(crate) const TURNS: usize = 2;
-/// The longest time that a request waits for its turn to be read.
+/// The longest time that a request waits for its turn to be read, or to read much itself.
 pub(crate) const TURN_WAIT: Duration = Duration::from_secs(10);
 /// How many schedules are read at once, each with its arguments.
 pub(crate) const SCHEDULES_READ: usize = 8;
+/// How many requests do so at once. Others wait for their turn, part by part.
+pub(crate) const SCHEDULE_PARTS: usize = 2;
+/// How many timelines of maps are made at once: each has the times of all rows in memory.
+pub(crate) const TIMELINES: usize = 2;
+/// How many pages of rows are read at once: each has the ids of all rows in memory if some were removed.
+pub(crate) const GAPPED_MAPS: usize = 8;
 /// A page of tasks ends with so many bytes of signatures.
 pub(crate) const TASKS_BYTES: usize = 1 << 20;
 /// The most bytes of the answer to a check of arguments.

@@ -57,6 +57,7 @@ mod body;
 mod expectation;
 mod host_names;
 mod login;
+mod long_reads;
 mod metrics;
 mod peers;
 mod problem;

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed, within, wrong};
+use crate::long_reads::reading;
 use crate::problem::Answer;
 use crate::run_view::head;
 use crate::submission::is_derived;
@@ -78,7 +79,12 @@ async fn get_map_rows(
         return Err(wrong("from", format!("{}: expected at most {MAP_ROWS}", query.from)));
     }
     let (of_map, from) = (map.clone(), query.from);
-    let (items, next) = app.journal(move |journal| read_rows(journal, &of_map, from, limit)).await?;
+    let reading = reading(&app.long_reads.rows).await?;
+    let read = app.journal(move |journal| {
+        let _reading = reading;
+        read_rows(journal, &of_map, from, limit)
+    });
+    let (items, next) = read.await?;
     let items = items.iter().map(|(row, run)| RowObject { row: *row, run: head(run, &identity) });
     let next = next.map(|from| format!("/api/v1/maps/{map}/rows?from={from}&limit={limit}"));
     Ok(Json(MapRows { items: items.collect(), next }))
@@ -222,7 +228,12 @@ async fn get_map_timeline(
     {
         return Err(wrong("to", format!("{to}: expected {from} or more, as from is")));
     }
-    app.journal(move |journal| read_timeline(journal, map, &query)).await.map(Json)
+    let reading = reading(&app.long_reads.timelines).await?;
+    let read = app.journal(move |journal| {
+        let _reading = reading;
+        read_timeline(journal, map, &query)
+    });
+    read.await.map(Json)
 }
 
 fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {

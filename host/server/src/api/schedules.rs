@@ -14,6 +14,7 @@ use hostel_wire::ScheduleObject;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +25,7 @@ use crate::app::App;
 use crate::bounds::SCHEDULES_READ;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::long_reads::{Reading, reading};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::scope::Scope;
@@ -174,20 +176,25 @@ async fn list_schedules(
 ) -> Answer<Json<Schedules>> {
     let limit = limit(page.limit)?;
     let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
-    let read = |after: Option<ScheduleName>, wanted| {
-        app.journal(move |journal| journal.schedules(after.as_ref(), wanted))
+    let read = |after: Option<ScheduleName>, wanted, reading: Reading| {
+        app.journal(move |journal| {
+            let _reading = reading;
+            journal.schedules(after.as_ref(), wanted)
+        })
     };
-    let items = in_parts(limit, after, read, |found| objects(&app, found)).await?;
+    let items = in_parts(&app.long_reads.schedules, limit, after, read, |found| objects(&app, found)).await?;
     let last = items.last().filter(|_| items.len() == limit);
     let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
     Ok(Json(Schedules { next, items }))
 }
 
-/// The first schedules after one, as they are shown. A few are read at a time, because each may have long arguments, which are not shown.
+/// The first schedules after one, as they are shown. A few are read at a time, by all requests together, because each may have long
+/// arguments, which are not shown.
 async fn in_parts<R, S>(
+    turns: &Arc<Semaphore>,
     limit: usize,
     mut after: Option<ScheduleName>,
-    read: impl Fn(Option<ScheduleName>, usize) -> R,
+    read: impl Fn(Option<ScheduleName>, usize, Reading) -> R,
     show: impl Fn(Vec<StoredSchedule>) -> S,
 ) -> Answer<Vec<ScheduleObject>>
 where
@@ -197,7 +204,8 @@ where
     let mut items = Vec::new();
     while items.len() < limit {
         let wanted = SCHEDULES_READ.min(limit - items.len());
-        let found = read(after.take(), wanted).await?;
+        let reading = reading(turns).await?;
+        let found = read(after.take(), wanted, Reading::clone(&reading)).await?;
         let is_last = found.len() < wanted;
         after = found.last().map(|last| last.schedule.name.clone());
         items.extend(show(found).await?);
@@ -392,8 +400,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn few_schedules_are_in_memory_at_once() {
+    #[tokio::test]
+    async fn few_schedules_are_in_memory_at_once() {
         let stored = |number: usize| {
             let name: ScheduleName = format!("s{number:03}").parse().unwrap();
             let when = When::Every { interval: std::time::Duration::from_secs(60), anchor: now() };
@@ -402,7 +410,7 @@ mod tests {
         };
         let list = |limit: usize, total: usize| {
             let (in_memory, parts) = (Cell::new(0), RefCell::new(Vec::new()));
-            let read = |after: Option<ScheduleName>, wanted: usize| {
+            let read = |after: Option<ScheduleName>, wanted: usize, _| {
                 assert_eq!(in_memory.get(), 0, "those before are released");
                 let first = after.map_or(0, |after| after.as_str()[1..].parse::<usize>().unwrap() + 1);
                 let found: Vec<_> = (first..total).take(wanted).map(stored).collect();
@@ -414,7 +422,10 @@ mod tests {
                 in_memory.set(0);
                 ready(Ok(found.iter().map(ScheduleObject::from).collect()))
             };
-            let items = in_parts(limit, None, read, show).now_or_never().unwrap().unwrap();
+            let items = in_parts(&Arc::new(Semaphore::new(1)), limit, None, read, show)
+                .now_or_never()
+                .unwrap()
+                .unwrap();
             assert!(items.iter().enumerate().all(|(place, item)| item.name == format!("s{place:03}")));
             (items.len(), parts.into_inner())
         };
@@ -423,5 +434,19 @@ mod tests {
         assert_eq!(list(500, 19), (19, vec![8, 8, 8]));
         assert_eq!(list(500, 16), (16, vec![8, 8, 8]));
         assert_eq!(list(500, 0), (0, vec![8]));
+    }
+
+    #[tokio::test]
+    async fn requests_read_schedules_in_turns() {
+        let turns = Arc::new(Semaphore::new(1));
+        let none = |_, _, _| ready(Ok(Vec::new()));
+        let show = |_| ready(Ok(Vec::new()));
+        let waits = |_: Vec<StoredSchedule>| std::future::pending();
+        let mut first = Box::pin(in_parts(&turns, 1, None, none, waits));
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(in_parts(&turns, 1, None, none, show));
+        assert!((&mut second).now_or_never().is_none(), "the first one has its part in memory");
+        drop(first);
+        assert!(second.now_or_never().unwrap().unwrap().is_empty());
     }
 }
