@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use futures_util::StreamExt;
-use hostel::{CachePolicy, GcOptions, Host, ResultCache, State, Task, args, each};
+use hostel::{CachePolicy, GcOptions, Host, HostBuilder, ResultCache, State, Task, args, each};
 
 use crate::measure::{forget_peak, memory_kib, micros, rate, row, task};
 
@@ -31,15 +31,19 @@ pub(crate) fn print() {
     upkeep(many.path());
 }
 
-fn on_disk(dir: &Path) -> (Host, Task) {
-    let host = Host::builder().max_workers(2).data_dir(dir).memory_cache_bytes(0).build().expect("a host");
+fn host(dir: &Path) -> HostBuilder {
+    Host::builder().max_workers(2).data_dir(dir)
+}
+
+fn keyed(host: HostBuilder) -> (Host, Task) {
+    let host = host.build().expect("a host");
     let add_one = task(&host, hostel_guests::ARITH, "add-one").cache(CachePolicy::INPUTS);
     (host, add_one)
 }
 
 /// Runs a map whose results are all put, and waits until they are on disk.
 fn fill(dir: &Path, runs: i64) -> Duration {
-    let (host, add_one) = on_disk(dir);
+    let (host, add_one) = keyed(host(dir));
     let start = Instant::now();
     let stream = add_one.map_stream(args![each(0..runs)]).expect("accepted");
     let count = block_on(stream.filter(|run| std::future::ready(run.is_ok())).count());
@@ -50,7 +54,8 @@ fn fill(dir: &Path, runs: i64) -> Duration {
 
 /// The time of one hit, one after the other, all over the keys.
 fn hit(dir: &Path, runs: i64) -> Duration {
-    let (_host, add_one) = on_disk(dir);
+    // Nothing is found in memory.
+    let (_host, add_one) = keyed(host(dir).memory_cache_bytes(0));
     let start = Instant::now();
     for number in 0..HITS {
         let future = add_one.submit(args![number * 7919 % runs]).expect("accepted");

@@ -143,9 +143,9 @@ impl Cache {
         self.memory.is_some() || self.disk.is_some()
     }
 
-    /// Whether a look-up under `key` may be worthwhile before other work: fast.
+    /// Whether the memory layer has something under `key`, so that a look-up may be worthwhile before other work: fast.
     pub(crate) fn may_have(&self, key: &CacheKey) -> bool {
-        self.memory.as_ref().is_none_or(|memory| memory.has(key))
+        self.memory.as_ref().is_some_and(|memory| memory.has(key))
     }
 
     /// Stores the values of runs and the records of their transactions: on disk all of them or, whatever happens, none.

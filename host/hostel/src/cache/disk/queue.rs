@@ -24,6 +24,12 @@ const MOST_HOLDS: usize = 1_000;
 /// one. Other processes do not see the entries during this time.
 const GATHERING: Duration = Duration::from_millis(2);
 
+/// How long it waits while they come fast. Entries of random keys are on pages of their own until there are more entries than pages.
+const GATHERING_MANY: Duration = Duration::from_millis(50);
+
+/// The number of keys in the time of [`GATHERING`] from which on entries come fast.
+const MANY: usize = 64;
+
 /// The waiting batch, and the one being written.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -153,9 +159,11 @@ impl Queue {
             }
             state = wait(&self.work, state);
         }
-        let until = Instant::now() + GATHERING;
+        let began = Instant::now();
         while !state.is_urgent && !state.is_closed && !state.waiting.is_full() {
-            let left = until.saturating_duration_since(Instant::now());
+            let is_many = state.waiting.entries.len() >= MANY;
+            let time = if is_many { GATHERING_MANY } else { GATHERING };
+            let left = time.saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;
             }
