@@ -15,11 +15,12 @@ use crate::audit::Audit;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::clock::now;
+use crate::fair::Fair;
 use crate::host_names::HostNames;
 use crate::in_turn::InTurn;
 use crate::large::Places;
 use crate::login::LoginCodes;
-use crate::long_reads::LongReads;
+use crate::long_reads::{LongReads, reading};
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
@@ -108,6 +109,26 @@ impl App {
     {
         let journal = Arc::clone(&self.journal);
         self.blocking.run(move || call(&journal)).await
+    }
+
+    /// Calls the journal for what takes long, when it is the token's turn.
+    pub(crate) async fn read_long<T, E>(
+        &self,
+        places: &Fair,
+        identity: &Identity,
+        call: impl FnOnce(&SqliteJournal) -> Result<T, E> + Send + 'static,
+    ) -> Answer<T>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        ApiProblem: From<E>,
+    {
+        let reading = reading(places, identity.digest).await?;
+        let call = move |journal: &SqliteJournal| {
+            let _reading = reading;
+            call(journal)
+        };
+        self.journal(call).await
     }
 
     /// Calls the registry, on a thread that may block.

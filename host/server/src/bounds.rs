@@ -27,6 +27,8 @@ pub(crate) const SCHEDULE_PARTS: usize = 2;
 pub(crate) const TIMELINES: usize = 2;
 /// How many pages of rows are read at once: each has the ids of all rows in memory if some were removed.
 pub(crate) const GAPPED_MAPS: usize = 8;
+/// How many lists and counts look at many runs, lines or cached results at once.
+pub(crate) const SCANS: usize = 4;
 /// A page of tasks ends with so many bytes of signatures.
 pub(crate) const TASKS_BYTES: usize = 1 << 20;
 /// The most bytes of the answer to a check of arguments.

@@ -55,6 +55,7 @@ mod binary;
 mod blocking;
 mod body;
 mod expectation;
+mod fair;
 mod host_names;
 mod login;
 mod long_reads;

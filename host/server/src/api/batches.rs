@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Batch, BatchAction, BatchId, Journal};
+use hostel::journal::{Batch, BatchAction, BatchId, Journal, SqliteJournal};
 use hostel_wire::{BatchObject, batch_action_name};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
@@ -113,7 +113,8 @@ async fn post_batch(
     // Before the counting, which reads many runs.
     app.count(&identity, Counted::Submit)?;
     let of_batch = filter.clone();
-    let (matched, more) = app.journal(move |journal| journal.count(action, &of_batch, SCANNED)).await?;
+    let count = move |journal: &SqliteJournal| journal.count(action, &of_batch, SCANNED);
+    let (matched, more) = app.read_long(&app.long_reads.scans, &identity, count).await?;
     if request.dry_run {
         return Ok(Json(BatchPreview { matched, more }).into_response());
     }

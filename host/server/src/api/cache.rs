@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::extract::{Path, Query};
 use crate::large::{JSON, Text};
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -58,6 +59,16 @@ async fn cache<T: Send + 'static>(
     app.blocking.run(move || call(&results(&host)?)).await
 }
 
+/// The same for what looks at many results.
+async fn read_all<T: Send + 'static>(
+    app: &Arc<App>,
+    identity: &Identity,
+    call: impl FnOnce(&ResultCache) -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    let host = Arc::clone(&app.host);
+    app.read_long(&app.long_reads.scans, identity, move |_| call(&results(&host)?)).await
+}
+
 fn results(host: &Host) -> Answer<ResultCache> {
     let none = || ApiProblem::new(Code::Kind(ErrorKind::NotFound), "the host has no cache on disk");
     host.cache().ok_or_else(none)
@@ -68,12 +79,13 @@ fn results(host: &Host) -> Answer<ResultCache> {
     responses((status = 200, description = "Some of them", body = CacheEntries)), security(("token" = ["read"])))]
 async fn list_cache(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Query(query): Query<CacheQuery>,
 ) -> Answer<Json<CacheEntries>> {
     /// The most entries that are looked at.
     const LOOKED_AT: usize = 20_000;
     let limit = limit(query.limit)?;
-    let entries = cache(&app, move |results| {
+    let entries = read_all(&app, &identity, move |results| {
         let mut items = Vec::new();
         for entry in results.entries().take(LOOKED_AT) {
             let entry = match entry {
@@ -96,8 +108,8 @@ async fn list_cache(
 /// Show the size of the cache, by task
 #[utoipa::path(get, path = "/cache/stats", operation_id = "get_cache_stats", tag = "cache",
     responses((status = 200, description = "The statistics", body = StatsObject)), security(("token" = ["read"])))]
-async fn get_cache_stats(State(app): State<Arc<App>>) -> Answer<Response> {
-    let stats = cache(&app, |results| {
+async fn get_cache_stats(State(app): State<Arc<App>>, identity: Identity) -> Answer<Response> {
+    let stats = read_all(&app, &identity, |results| {
         let stats = results.stats()?;
         // Cannot fail: all keys are texts.
         Ok(serde_json::to_vec(&StatsObject::from(&stats)).unwrap_or_default())

@@ -116,7 +116,8 @@ async fn get_counts(
     let words = words.chain(query.q.clone()).collect::<Vec<_>>().join(" ");
     let filter = read_filter(&words, &identity)?;
     let is_whole = query.task.is_none() && query.q.as_deref().is_none_or(|q| q.trim().is_empty());
-    let counted = app.journal(move |journal| count(journal, filter, interval, is_whole)).await?;
+    let count = move |journal: &SqliteJournal| count(journal, filter, interval, is_whole);
+    let counted = app.read_long(&app.long_reads.scans, &identity, count).await?;
     Ok(Json(CountsObject::from(counted)))
 }
 

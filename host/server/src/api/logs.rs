@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hostel::journal::{Journal, LogFilter, NumberedLine, RunLogs};
+use hostel::journal::{Journal, LogFilter, NumberedLine, RunLogs, SqliteJournal};
 use hostel::{LogLevel, LogStream, RunId};
 use hostel_wire::LogLineObject;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,9 @@ async fn get_logs(
         return Ok(answer(lines, "application/jsonl"));
     }
     let (from, limit) = (query.from, limit(query.limit)?);
-    let page = read(&app, run, from, limit, filter).await?;
+    let logs = Arc::clone(&app.logs);
+    let read = move |_: &SqliteJournal| logs.read(run, from, limit, &filter);
+    let page = app.read_long(&app.long_reads.scans, &identity, read).await?;
     let items = page.lines.iter().map(LogLineObject::from).collect();
     Ok(Json(LogLines { items, next: page.next, more: page.more }).into_response())
 }

@@ -19,7 +19,6 @@ use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed, within, wrong};
-use crate::long_reads::reading;
 use crate::problem::Answer;
 use crate::run_view::head;
 use crate::submission::is_derived;
@@ -79,12 +78,8 @@ async fn get_map_rows(
         return Err(wrong("from", format!("{}: expected at most {MAP_ROWS}", query.from)));
     }
     let (of_map, from) = (map.clone(), query.from);
-    let reading = reading(&app.long_reads.rows).await?;
-    let read = app.journal(move |journal| {
-        let _reading = reading;
-        read_rows(journal, &of_map, from, limit)
-    });
-    let (items, next) = read.await?;
+    let read = move |journal: &SqliteJournal| read_rows(journal, &of_map, from, limit);
+    let (items, next) = app.read_long(&app.long_reads.rows, &identity, read).await?;
     let items = items.iter().map(|(row, run)| RowObject { row: *row, run: head(run, &identity) });
     let next = next.map(|from| format!("/api/v1/maps/{map}/rows?from={from}&limit={limit}"));
     Ok(Json(MapRows { items: items.collect(), next }))
@@ -214,6 +209,7 @@ struct MapTimeline {
     responses((status = 200, description = "The timeline", body = MapTimeline)), security(("token" = ["read"])))]
 async fn get_map_timeline(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(map): Path<String>,
     Query(query): Query<TimelineQuery>,
 ) -> Answer<Json<MapTimeline>> {
@@ -228,12 +224,8 @@ async fn get_map_timeline(
     {
         return Err(wrong("to", format!("{to}: expected {from} or more, as from is")));
     }
-    let reading = reading(&app.long_reads.timelines).await?;
-    let read = app.journal(move |journal| {
-        let _reading = reading;
-        read_timeline(journal, map, &query)
-    });
-    read.await.map(Json)
+    let read = move |journal: &SqliteJournal| read_timeline(journal, map, &query);
+    app.read_long(&app.long_reads.timelines, &identity, read).await.map(Json)
 }
 
 fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Cursor, Journal, Page};
+use hostel::journal::{Cursor, Journal, Page, SqliteJournal};
 use hostel::{RunId, UniqueMode};
 use hostel_wire::{RunAnswerObject, RunHeadObject, filter_word, instant};
 use http::header::LOCATION;
@@ -333,12 +333,12 @@ async fn list_runs(
     let words = query.words();
     let filter = read_filter(&words, &identity)?;
     let place = query.place()?;
-    let found = app.journal(move |journal| match place {
+    let find = move |journal: &SqliteJournal| match place {
         Place::First => journal.find(&filter, Page::first(limit)),
         Place::Before(cursor) => journal.find(&filter, Page { after: Some(cursor), limit }),
         Place::After(cursor) => journal.find_newer(&filter, cursor, limit),
-    });
-    let found = found.await?;
+    };
+    let found = app.read_long(&app.long_reads.scans, &identity, find).await?;
     // A token may see some runs only: then a page has fewer than it could.
     let seen = found.runs.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
     let items = seen.map(|run| head(run, &identity)).collect();

@@ -9,12 +9,11 @@ use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
     held_back, resolve, script_arguments_of,
 };
-use hostel::{ErrorKind, Timestamp, grammar};
+use hostel::{Digest, ErrorKind, Timestamp, grammar};
 use hostel_wire::ScheduleObject;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +24,7 @@ use crate::app::App;
 use crate::bounds::SCHEDULES_READ;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::fair::Fair;
 use crate::long_reads::{Reading, reading};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -172,6 +172,7 @@ struct Schedules {
     responses((status = 200, description = "A page", body = Schedules)), security(("token" = ["read"])))]
 async fn list_schedules(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Query(page): Query<PageByName>,
 ) -> Answer<Json<Schedules>> {
     let limit = limit(page.limit)?;
@@ -182,7 +183,10 @@ async fn list_schedules(
             journal.schedules(after.as_ref(), wanted)
         })
     };
-    let items = in_parts(&app.long_reads.schedules, limit, after, read, |found| objects(&app, found)).await?;
+    let items = in_parts((&app.long_reads.schedules, identity.digest), limit, after, read, |found| {
+        objects(&app, found)
+    })
+    .await?;
     let last = items.last().filter(|_| items.len() == limit);
     let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
     Ok(Json(Schedules { next, items }))
@@ -191,7 +195,7 @@ async fn list_schedules(
 /// The first schedules after one, as they are shown. A few are read at a time, by all requests together, because each may have long
 /// arguments, which are not shown.
 async fn in_parts<R, S>(
-    turns: &Arc<Semaphore>,
+    (places, token): (&Fair, Digest),
     limit: usize,
     mut after: Option<ScheduleName>,
     read: impl Fn(Option<ScheduleName>, usize, Reading) -> R,
@@ -204,7 +208,7 @@ where
     let mut items = Vec::new();
     while items.len() < limit {
         let wanted = SCHEDULES_READ.min(limit - items.len());
-        let reading = reading(turns).await?;
+        let reading = reading(places, token).await?;
         let found = read(after.take(), wanted, Reading::clone(&reading)).await?;
         let is_last = found.len() < wanted;
         after = found.last().map(|last| last.schedule.name.clone());
@@ -422,7 +426,7 @@ mod tests {
                 in_memory.set(0);
                 ready(Ok(found.iter().map(ScheduleObject::from).collect()))
             };
-            let items = in_parts(&Arc::new(Semaphore::new(1)), limit, None, read, show)
+            let items = in_parts((&Fair::new(1), Digest::of(b"a")), limit, None, read, show)
                 .now_or_never()
                 .unwrap()
                 .unwrap();
@@ -438,13 +442,13 @@ mod tests {
 
     #[tokio::test]
     async fn requests_read_schedules_in_turns() {
-        let turns = Arc::new(Semaphore::new(1));
+        let (places, token) = (Fair::new(1), Digest::of(b"a"));
         let none = |_, _, _| ready(Ok(Vec::new()));
         let show = |_| ready(Ok(Vec::new()));
         let waits = |_: Vec<StoredSchedule>| std::future::pending();
-        let mut first = Box::pin(in_parts(&turns, 1, None, none, waits));
+        let mut first = Box::pin(in_parts((&places, token), 1, None, none, waits));
         assert!((&mut first).now_or_never().is_none());
-        let mut second = Box::pin(in_parts(&turns, 1, None, none, show));
+        let mut second = Box::pin(in_parts((&places, token), 1, None, none, show));
         assert!((&mut second).now_or_never().is_none(), "the first one has its part in memory");
         drop(first);
         assert!(second.now_or_never().unwrap().unwrap().is_empty());
