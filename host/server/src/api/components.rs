@@ -120,18 +120,18 @@ async fn post_component(
             return Err(wrong("file", "expected with a script only"));
         }
         let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
-        let push = push(Arc::clone(&app), identity, received);
-        return app.uploads.run(push).await.map(pushed_answer);
+        let (token, push) = (identity.digest, push(Arc::clone(&app), identity, received));
+        return app.uploads.run(token, push).await.map(pushed_answer);
     };
     let most = ScriptPackage::MAX_SOURCE_BYTES as u64;
     let received = receive(&app, &headers, body, &[language.media_type()], most).await?;
     let file = uploading.file.unwrap_or_else(|| "script".to_owned());
-    let of_app = Arc::clone(&app);
+    let (of_app, token) = (Arc::clone(&app), identity.digest);
     let push = async move {
         let source = received.bytes(&of_app).await?.to_vec();
         scripts::push(&of_app, &identity, language, file, source).await
     };
-    app.uploads.run(push).await.map(pushed_answer)
+    app.uploads.run(token, push).await.map(pushed_answer)
 }
 
 /// Upload a component by its digest
@@ -154,8 +154,8 @@ async fn put_component(
     app.count(&identity, Counted::Upload)?;
     let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
     received.check(digest)?;
-    let push = push(Arc::clone(&app), identity, received);
-    app.uploads.run(push).await.map(pushed_answer)
+    let (token, push) = (identity.digest, push(Arc::clone(&app), identity, received));
+    app.uploads.run(token, push).await.map(pushed_answer)
 }
 
 /// Checks, compiles and stores a component.
@@ -301,13 +301,14 @@ struct WitObject {
     responses((status = 200, description = "Its WIT", body = WitObject)), security(("token" = ["read"])))]
 async fn get_component_wit(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(component): Path<String>,
 ) -> Answer<Json<WitObject>> {
     let component = parsed::<ComponentRef>("component", &component)?;
     let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
     let written = match app.wits.get(&digest) {
         Some(written) => written,
-        None => app.uploads.run(write_wit(Arc::clone(&app), digest)).await?,
+        None => app.uploads.run(identity.digest, write_wit(Arc::clone(&app), digest)).await?,
     };
     let (wit, no_wit_because) = match &*written {
         Ok(wit) => (Some(wit.clone()), None),
