@@ -104,7 +104,8 @@ impl HostBuilder {
     }
 
     /// The maximum number of live guests, including sleeping ones; at least 1. Reserves address space, not memory.
-    /// Default: 11,000.
+    /// Default: 11,000, for which a process has room twice. One more host has fewer, and so has a host that is set up just after another one was
+    /// dropped, whose threads give its address space back a moment later.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances;
