@@ -104,8 +104,11 @@ impl HostBuilder {
     }
 
     /// The maximum number of live guests, including sleeping ones; at least 1. Reserves address space, not memory.
-    /// Default: 11,000, for which a process has room twice. One more host has fewer, and so has a host that is set up just after another one was
-    /// dropped, whose threads give its address space back a moment later.
+    /// Default: 11,000.
+    ///
+    /// A process has address space for about two pools of that size, and each kind of component, with and without component-model
+    /// async, takes one when it is first loaded. A pool that finds no room has half as many places, or a quarter. The address space of a
+    /// host that was dropped is given back a moment later, when its threads have ended.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances;
