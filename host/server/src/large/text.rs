@@ -26,6 +26,8 @@ pub(super) const PART: usize = 64 << 10;
 pub(crate) struct Text {
     parts: Vec<Vec<u8>>,
     bytes: u64,
+    /// The length up to which it has places, or needs none.
+    room: u64,
     large_answers: Arc<Semaphore>,
     /// The places that it has.
     taken: Option<Arc<OwnedSemaphorePermit>>,
@@ -50,7 +52,8 @@ impl Text {
     /// An empty text with a place, which takes others from `large_answers`.
     pub(super) fn new(large_answers: &Arc<Semaphore>, taken: Option<Arc<OwnedSemaphorePermit>>) -> Self {
         let large_answers = Arc::clone(large_answers);
-        Self { parts: Vec::new(), bytes: 0, large_answers, taken, more: None, unmade: None }
+        let room = SMALL_VALUES_BYTES;
+        Self { parts: Vec::new(), bytes: 0, room, large_answers, taken, more: None, unmade: None }
     }
 
     /// Writes an object as JSON.
@@ -106,6 +109,9 @@ impl Text {
             return Err(unmade);
         }
         self.bytes += more as u64;
+        if self.bytes <= self.room {
+            return Ok(());
+        }
         let place = self.place().inspect_err(|unmade| self.unmade = Some(*unmade));
         if place.is_err() {
             // What waits for a place must not be in memory.
@@ -118,22 +124,22 @@ impl Text {
         if self.bytes > LONGEST_TEXT {
             return Err(Unmade::TooLong);
         }
-        if self.bytes <= SMALL_VALUES_BYTES {
-            return Ok(());
-        }
         let taken = self.taken.iter().map(|places| places.num_permits());
         let more = self.more.iter().map(OwnedSemaphorePermit::num_permits);
         let has = taken.chain(more).sum::<usize>().min(LARGE_ANSWERS_MIB as usize) as u32;
-        let Some(missing) = places(self.bytes).checked_sub(has).filter(|missing| *missing > 0) else {
-            return Ok(());
-        };
-        let bytes = self.bytes;
-        let found = Arc::clone(&self.large_answers).try_acquire_many_owned(missing);
-        let found = found.map_err(|_| Unmade::NoPlace { bytes })?;
-        match &mut self.more {
-            Some(more) => more.merge(found),
-            None => self.more = Some(found),
+        let needs = places(self.bytes).max(has);
+        if needs > has {
+            let bytes = self.bytes;
+            let found = Arc::clone(&self.large_answers).try_acquire_many_owned(needs - has);
+            let found = found.map_err(|_| Unmade::NoPlace { bytes })?;
+            match &mut self.more {
+                Some(more) => more.merge(found),
+                None => self.more = Some(found),
+            }
         }
+        // A part of a MiB needs no place of its own, and one that has all needs no more.
+        let is_all = needs >= LARGE_ANSWERS_MIB;
+        self.room = if is_all { LONGEST_TEXT } else { ((u64::from(needs) + 1) << 20) - 1 };
         Ok(())
     }
 
