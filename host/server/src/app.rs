@@ -73,6 +73,8 @@ pub(crate) struct App {
     pub(crate) started: Timestamp,
     /// Whether this process executes runs.
     pub(crate) executes: bool,
+    /// The most connections at once.
+    pub(crate) connections: usize,
     /// Set when the server ends: streams say goodbye.
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,

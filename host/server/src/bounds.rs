@@ -27,6 +27,10 @@ pub(crate) const SCHEDULE_PARTS: usize = 2;
 pub(crate) const TIMELINES: usize = 2;
 /// How many pages of rows are read at once: each has the ids of all rows in memory if some were removed.
 pub(crate) const GAPPED_MAPS: usize = 8;
+/// How many answers about one run are made at once: a run with thousands of attempts takes some MiB.
+pub(crate) const RUNS_READ: usize = 16;
+/// How many batches of rows of maps are stored at once: they come before single runs that are submitted later.
+pub(crate) const MAP_BATCHES: usize = 2;
 /// How many lists and counts look at many runs, lines or cached results at once.
 pub(crate) const SCANS: usize = 4;
 /// A page of tasks ends with so many bytes of signatures.
@@ -178,8 +182,8 @@ pub(crate) struct LimitsObject {
 }
 
 impl LimitsObject {
-    /// The limits of a server that limits the rates of tokens, or does not.
-    pub(crate) fn new(has_rates: bool) -> Self {
+    /// The limits of a server with so many connections that limits the rates of tokens, or does not.
+    pub(crate) fn new(connections: usize, has_rates: bool) -> Self {
         Self {
             json_bytes: JSON_BYTES,
             component_bytes: COMPONENT_BYTES,
@@ -191,7 +195,7 @@ impl LimitsObject {
             chunk_ms: millis(CHUNK_TIME),
             body_ms: millis(BODY_TIME),
             body_bytes_per_second: BODY_RATE,
-            connections: CONNECTIONS,
+            connections,
             streams: STREAMS,
             list: LIST,
             wait_ms: millis(WAIT),

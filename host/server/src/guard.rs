@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::access::{Access, Reach, reach};
 use crate::app::App;
 use crate::audit::Change;
+use crate::blocking::of_token;
 use crate::clock::now;
 use crate::extract::{check_query, parsed};
 use crate::peers::Peer;
@@ -160,7 +161,10 @@ pub(crate) async fn admit(
             let reach = reach(path.as_str(), request.method());
             let run = request.uri().path().split('/').nth(RUN_IN_PATH).unwrap_or_default().to_owned();
             match identity {
-                Some(identity) => within_reach(&app, identity, &partial, reach, &run).await.map(Some),
+                Some(identity) => {
+                    let token = identity.digest;
+                    of_token(token, within_reach(&app, identity, &partial, reach, &run)).await.map(Some)
+                }
                 None => Ok(None),
             }
             .map(|identity| (identity, query))
@@ -172,7 +176,7 @@ pub(crate) async fn admit(
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
             let reads = request.method() == Method::GET;
             let response = match check_query(request.uri(), query) {
-                Ok(()) => app.places.keep(next.run(request).await),
+                Ok(()) => app.places.keep(answered(&identity, next.run(request)).await),
                 Err(problem) => problem.into_response(),
             };
             // Its token may have been removed while the request waited.
@@ -188,6 +192,14 @@ pub(crate) async fn admit(
     };
     response.extensions_mut().insert(Route { path, identity });
     response
+}
+
+/// Waits for the answer to a request, whose calls that block take turns with those of other tokens.
+async fn answered(identity: &Option<Identity>, answer: impl Future<Output = Response>) -> Response {
+    match identity {
+        Some(identity) => of_token(identity.digest, answer).await,
+        None => answer.await,
+    }
 }
 
 /// Who sends the request, `None` for an operation that needs no token; which of the scopes that it needs the token has only for some

@@ -2,6 +2,7 @@
 
 use hostel::{Digest, ErrorKind};
 
+use crate::blocking::of_token;
 use crate::fair::Fair;
 use crate::problem::{Answer, ApiProblem, Code};
 
@@ -28,10 +29,10 @@ impl InTurn {
     ) -> Answer<T> {
         let internal = |what: &str| ApiProblem::new(Code::Kind(ErrorKind::Internal), what);
         let turn = self.0.place(token).await.ok_or_else(|| internal("the server has ended"))?;
-        let work = async move {
+        let work = of_token(token, async move {
             let _turn = turn;
             work.await
-        };
+        });
         tokio::spawn(work).await.map_err(|_| internal("an internal call has failed"))?
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hostel::{Digest, ErrorKind};
 use tokio::time::timeout;
 
-use crate::bounds::{GAPPED_MAPS, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT};
+use crate::bounds::{GAPPED_MAPS, MAP_BATCHES, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT};
 use crate::fair::{Fair, Place};
 use crate::problem::{Answer, ApiProblem, Code};
 
@@ -19,6 +19,10 @@ pub(crate) struct LongReads {
     pub(crate) timelines: Fair,
     /// Pages of rows, for which all rows are read if some were removed.
     pub(crate) rows: Fair,
+    /// Requests about one run, which may have thousands of attempts.
+    pub(crate) runs: Fair,
+    /// Rows of maps that are stored together.
+    pub(crate) map_batches: Fair,
     /// Lists and counts that look at many runs, lines or cached results for what matches.
     pub(crate) scans: Fair,
 }
@@ -27,7 +31,8 @@ impl Default for LongReads {
     fn default() -> Self {
         let [schedules, timelines, rows, scans] =
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
-        Self { schedules, timelines, rows, scans }
+        let [runs, map_batches] = [RUNS_READ, MAP_BATCHES].map(Fair::new);
+        Self { schedules, timelines, rows, runs, map_batches, scans }
     }
 }
 

@@ -263,6 +263,7 @@ impl Server {
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),
             executes: settings.executes,
+            connections: settings.connections,
             closing: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             loaded: Cache::new(LOADED),

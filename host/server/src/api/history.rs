@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
+use crate::long_reads::reading;
 use crate::problem::Answer;
 use crate::run_view::with_run;
 use crate::tokens::Identity;
@@ -60,6 +61,7 @@ async fn get_attempts(
     Path(run): Path<String>,
 ) -> Answer<Json<Attempts>> {
     let run = parsed::<RunId>("run", &run)?;
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     let items = place.read(&app.blocking, move || {
@@ -79,6 +81,7 @@ async fn get_receipt(
     Path(run): Path<String>,
 ) -> Answer<Json<Option<ReceiptObject>>> {
     let run = parsed::<RunId>("run", &run)?;
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     let receipt =
@@ -90,7 +93,12 @@ async fn get_receipt(
 #[utoipa::path(get, path = "/runs/{run}/events", operation_id = "get_run_events", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 200, description = "Everything, in order", body = RunEvents)), security(("token" = ["read"])))]
-async fn get_run_events(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<RunEvents>> {
+async fn get_run_events(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+) -> Answer<Json<RunEvents>> {
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
     let facts = (1..).zip(entry.record().facts());
     let items = facts.map(|(version, (at, fact))| RunEvent {

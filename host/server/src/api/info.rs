@@ -78,7 +78,7 @@ async fn get_info(State(app): State<Arc<App>>, identity: Identity) -> Json<InfoO
     Json(InfoObject {
         version: env!("CARGO_PKG_VERSION"),
         features: FEATURES,
-        limits: LimitsObject::new(app.rates.is_some()),
+        limits: LimitsObject::new(app.connections, app.rates.is_some()),
         executes: app.executes,
         draining: app.is_draining(),
         started_at: hostel_wire::instant(app.started),

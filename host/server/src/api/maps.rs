@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::{InputSpec, RunSpec, StoredValue};
-use hostel::{RunId, Tag};
+use hostel::{Digest, RunId, Tag};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -250,6 +250,8 @@ async fn get_map(
 /// The rows of a map on their way into the journal.
 struct Rows<'a> {
     app: &'a Arc<App>,
+    /// The token of the request.
+    token: Digest,
     prepared: Prepared,
     map: String,
     /// Whether the client has chosen the id: then rows may be there.
@@ -292,7 +294,20 @@ impl<'a> Rows<'a> {
         let tag = Tag::from(tag_text(&map).as_str());
         let (args, is_named) = (request.args, request.id.is_some());
         let waiting = Vec::new();
-        Ok(Self { app, prepared, map, is_named, tag, args, waiting, waiting_bytes: 0, taken: 0, stored: 0 })
+        let token = identity.digest;
+        Ok(Self {
+            app,
+            token,
+            prepared,
+            map,
+            is_named,
+            tag,
+            args,
+            waiting,
+            waiting_bytes: 0,
+            taken: 0,
+            stored: 0,
+        })
     }
 
     async fn add(&mut self, row: JsonValue, turn: &Turn) -> Answer<()> {
@@ -341,7 +356,12 @@ impl<'a> Rows<'a> {
         self.waiting_bytes = 0;
         let (count, is_named) = (specs.len() as u64, self.is_named);
         let of_rows = Arc::clone(self.app);
-        let stored = self.app.journal(move |_| submit(&of_rows, &mut specs, is_named).map(drop));
+        // Others submit between the batches, however many maps there are.
+        let place = self.app.long_reads.map_batches.place(self.token).await;
+        let stored = self.app.journal(move |_| {
+            let _place = place;
+            submit(&of_rows, &mut specs, is_named).map(drop)
+        });
         stored.await.map_err(|problem| self.stopped(problem))?;
         self.stored += count;
         Ok(())

@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
 use crate::large::{JSON, Text};
+use crate::long_reads::reading;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
@@ -90,10 +91,11 @@ async fn get_result(
     Query(query): Query<ResultQuery>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
-    let entry = match wait(query.wait.as_deref())? {
-        Some(wait) => wait_for_end(&app, &peer, run, wait).await?,
-        None => app.entry(run).await?,
-    };
+    if let Some(wait) = wait(query.wait.as_deref())? {
+        wait_for_end(&app, &peer, run, wait).await?;
+    }
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
+    let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     match query.form {
         Form::Json => {
@@ -178,7 +180,12 @@ struct Inputs {
 #[utoipa::path(get, path = "/runs/{run}/inputs", operation_id = "get_inputs", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 200, description = "Its inputs", body = Inputs)), security(("token" = ["read:values"])))]
-async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Response> {
+async fn get_inputs(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+) -> Answer<Response> {
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
     let place = app.places.of_run(&entry).await?;
     let task = entry.record().spec().task.clone();

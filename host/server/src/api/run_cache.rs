@@ -15,8 +15,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Path, parsed};
 use crate::large::Place;
+use crate::long_reads::reading;
 use crate::problem::{Answer, Code};
 use crate::run_view::read_value;
+use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_run_cache))
@@ -65,8 +67,13 @@ struct RunCacheEntry {
 #[utoipa::path(get, path = "/runs/{run}/cache", operation_id = "get_run_cache", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 200, description = "The report", body = RunCache)), security(("token" = ["read:values"])))]
-async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<RunCache>> {
+async fn get_run_cache(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+) -> Answer<Json<RunCache>> {
     let run = parsed::<RunId>("run", &run)?;
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     // The inputs, and what the cache has, are in memory.
     let place = app.places.all().await?;

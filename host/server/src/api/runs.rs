@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
+use crate::long_reads::reading;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -145,10 +146,20 @@ async fn submit(
         }
     }
     let stored = store(app, task, spec, id.is_some()).await?;
-    let entry = match (stored.ended, wait) {
-        (Some(ended), _) => ended,
-        (None, Some(wait)) => wait_for_end(app, peer, stored.run, wait).await?,
-        (None, None) => app.entry(stored.run).await?,
+    let mut entry = match (stored.ended, wait) {
+        (Some(ended), _) => Some(ended),
+        (None, Some(wait)) => Some(wait_for_end(app, peer, stored.run, wait).await?),
+        (None, None) => None,
+    };
+    let mut reading = None;
+    if stored.existing {
+        // It may have had thousands of attempts by now.
+        entry = None;
+        reading = Some(self::reading(&app.long_reads.runs, identity.digest).await?);
+    }
+    let entry = match entry {
+        Some(entry) => entry,
+        None => app.entry(stored.run).await?,
     };
     let status = match wait {
         Some(_) if !entry.state().is_terminal() => StatusCode::ACCEPTED,
@@ -156,6 +167,7 @@ async fn submit(
         Some(_) | None => StatusCode::OK,
     };
     let answer = run_answer(app, entry, identity.clone(), Some(stored.existing)).await?;
+    drop(reading);
     let mut response = (status, answer).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stored.run)) {
         response.headers_mut().insert(LOCATION, location);
@@ -175,11 +187,11 @@ async fn get_run(
     Query(query): Query<Wait>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
-    let entry = match wait(query.wait.as_deref())? {
-        Some(wait) => wait_for_end(&app, &peer, run, wait).await?,
-        None => app.entry(run).await?,
-    };
-    run_answer(&app, entry, identity, None).await
+    if let Some(wait) = wait(query.wait.as_deref())? {
+        wait_for_end(&app, &peer, run, wait).await?;
+    }
+    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
+    run_answer(&app, app.entry(run).await?, identity, None).await
 }
 
 /// Remove a run that has ended, with its events and logs

@@ -64,6 +64,7 @@ fn requests_that_only_wait_make_room_for_others() {
 #[test]
 fn the_token_with_most_waiting_requests_gives_way() {
     let server = small();
+    assert_eq!(server.get("/api/v1/info").json()["limits"]["connections"], CONNECTIONS);
     let add = server.upload(hostel_guests::ARITH);
     let run = json!({ "task": format!("{add}#add"), "args": [1, 2], "in": "1h" });
     let stored = server.post("/api/v1/runs", &run);
