@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hostel::Digest;
@@ -18,6 +19,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
+
+/// So long a connection may wait before it gives way: one that was just opened has a request on its way.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// All connections.
 #[derive(Debug, Default)]
@@ -88,13 +92,13 @@ impl Peers {
         Joined { peers: Arc::clone(self), number, peer }
     }
 
-    /// Asks one of the connections that wait to give way; `false` if none waits. Takes as long as there are connections.
+    /// Asks one of the connections that have waited for a second to give way; `false` if there is none. Looks at all connections.
     pub(crate) fn ask_one(&self) -> bool {
         let all = self.all();
         let waiting = all.values().filter_map(|peer| {
             let state = peer.state();
             let since = state.waits.map(|(_, since)| since).or(state.idle)?;
-            (!state.was_asked).then_some((state.token, since, peer))
+            (!state.was_asked && since.elapsed() >= GRACE).then_some((state.token, since, peer))
         });
         let waiting: Vec<_> = waiting.collect();
         let mut numbers: HashMap<Option<Digest>, usize> = HashMap::new();
@@ -325,9 +329,9 @@ mod tests {
         assert!(!peers.ask_one(), "there is nobody");
         let idle = peers.join();
         tokio::time::advance(SECOND).await;
+        assert!(peers.ask_one() && !peers.ask_one(), "one is asked once");
         let many: Vec<_> = (0..3).map(|_| peers.join()).collect();
         let busy: Vec<_> = many.iter().map(|joined| joined.peer().busy()).collect();
-        assert!(peers.ask_one(), "the idle one");
         assert_eq!(idle.peer().asked().now_or_never(), Some(GivesWay::Now));
         assert!(!peers.ask_one(), "what is computed does not give way");
         for joined in [2, 0, 1].map(|n| &many[n]) {
@@ -339,6 +343,7 @@ mod tests {
         let answering = modest.peer().busy();
         modest.peer().has_token(token("modest"));
         modest.peer().waits(Some(WaitsFor::Client));
+        tokio::time::advance(SECOND).await;
         assert!(peers.ask_one());
         assert_eq!(many[2].peer().asked().now_or_never(), Some(GivesWay::Answered));
         assert!([0, 1].iter().all(|n| many[*n].peer().asked().now_or_never().is_none()));
@@ -354,10 +359,13 @@ mod tests {
     async fn what_goes_on_before_it_hears_does_not_give_way() {
         let peers = Arc::new(Peers::default());
         let joined = peers.join();
+        assert!(!peers.ask_one(), "its request is on its way");
+        tokio::time::advance(SECOND).await;
         assert!(peers.ask_one() && !peers.ask_one());
         let busy = joined.peer().busy();
         assert_eq!(joined.peer().asked().now_or_never(), Some(GivesWay::No));
         drop(busy);
+        tokio::time::advance(SECOND).await;
         assert!(peers.ask_one(), "it may be asked again");
     }
 
@@ -371,6 +379,7 @@ mod tests {
         assert!(!peers.ask_one());
         let mut waits = Box::pin(peer.for_run(std::future::pending::<()>()));
         assert!(poll!(&mut waits).is_pending());
+        tokio::time::advance(SECOND).await;
         assert!(peers.ask_one());
         assert_eq!(peer.asked().await, GivesWay::Answered);
         assert_eq!(waits.await, None);
@@ -388,6 +397,7 @@ mod tests {
         let mut body = Awaited::new(parts, joined.peer());
         let mut part = Box::pin(body.frame());
         assert!(poll!(&mut part).is_pending());
+        tokio::time::advance(SECOND).await;
         assert!(peers.ask_one());
         assert_eq!(joined.peer().asked().await, GivesWay::Answered);
         let error = part.await.unwrap().unwrap_err();
