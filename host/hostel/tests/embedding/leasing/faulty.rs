@@ -49,6 +49,12 @@ impl FaultyJournal {
         self.changed.notify_all();
     }
 
+    /// The same until the value is dropped, so that a test that fails does not wait for a worker that hangs.
+    pub(super) fn set_until_dropped(self: &Arc<Self>, fault: Fault) -> Sound {
+        self.set(fault);
+        Sound(Arc::clone(self))
+    }
+
     /// Waits until a write hangs.
     pub(super) fn until_hanging(&self) {
         let state = self.state.lock().unwrap();
@@ -76,6 +82,15 @@ impl FaultyJournal {
             }
             Fault::None | Fault::Hangs => Ok(&self.inner),
         }
+    }
+}
+
+/// Ends the faults of a journal when it is dropped.
+pub(super) struct Sound(Arc<FaultyJournal>);
+
+impl Drop for Sound {
+    fn drop(&mut self) {
+        self.0.set(Fault::None);
     }
 }
 

@@ -260,10 +260,12 @@ fn executing(lease: Duration) -> (Host, Arc<FaultyJournal>, DelayedRun, hostel::
 fn a_run_whose_lease_cannot_be_renewed_is_stopped_while_the_write_still_hangs() {
     let (host, journal, run, worker) = executing(Duration::from_millis(1_500));
     let mut events = host.events();
-    journal.set(Fault::Hangs);
+    let _sound = journal.set_until_dropped(Fault::Hangs);
     journal.until_hanging();
     until_event(&mut events, State::Cancelled);
-    assert_eq!((journal.hanging(), run.state().unwrap()), (1, State::Running), "the journal knows nothing");
+    // That of the worker, and perhaps that of the thread that removes what is old.
+    assert!(journal.hanging() >= 1);
+    assert_eq!(run.state().unwrap(), State::Running, "the journal knows nothing");
     journal.set(Fault::None);
     // It is given back, and starts again.
     until_event(&mut events, State::Running);
@@ -344,7 +346,7 @@ fn a_run_that_is_given_back_before_its_component_can_be_read_can_be_had_by_anoth
 fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
     let (host, journal, run, worker) = executing(LONG);
     // The worker is frozen for an hour, and another one takes over.
-    journal.set(Fault::Hangs);
+    let _sound = journal.set_until_dropped(Fault::Hangs);
     let sound = journal.sound();
     let later = now().after(Duration::from_millis(HOUR));
     let expired = sound.expire(&ExpireRequest { now: later, lease: Duration::MAX }).unwrap();
