@@ -20,7 +20,7 @@ use crate::host_names::HostNames;
 use crate::in_turn::InTurn;
 use crate::large::Places;
 use crate::login::LoginCodes;
-use crate::long_reads::{LongReads, reading};
+use crate::long_calls::{LongCalls, reading};
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
@@ -59,7 +59,7 @@ pub(crate) struct App {
     /// Maps whose rows have long arguments in common.
     pub(crate) long_maps: Semaphore,
     /// Requests that read much.
-    pub(crate) long_reads: LongReads,
+    pub(crate) long_calls: LongCalls,
     /// Values that submissions look up in the cache.
     pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.
@@ -114,7 +114,7 @@ impl App {
     }
 
     /// Calls the journal for what takes long, when it is the token's turn.
-    pub(crate) async fn read_long<T, E>(
+    pub(crate) async fn in_turn_of<T, E>(
         &self,
         places: &Fair,
         identity: &Identity,

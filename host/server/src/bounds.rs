@@ -29,6 +29,8 @@ pub(crate) const TIMELINES: usize = 2;
 pub(crate) const GAPPED_MAPS: usize = 8;
 /// How many answers about one run are made at once: a run with thousands of attempts takes some MiB.
 pub(crate) const RUNS_READ: usize = 16;
+/// How many changes of runs wait for the thread that writes at once: one of a run with thousands of attempts takes it tens of milliseconds.
+pub(crate) const RUNS_CHANGED: usize = 8;
 /// How many batches of rows of maps are stored at once: they come before single runs that are submitted later.
 pub(crate) const MAP_BATCHES: usize = 2;
 /// How many lists and counts look at many runs, lines or cached results at once.

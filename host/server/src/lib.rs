@@ -58,7 +58,7 @@ mod expectation;
 mod fair;
 mod host_names;
 mod login;
-mod long_reads;
+mod long_calls;
 mod metrics;
 mod peers;
 mod problem;

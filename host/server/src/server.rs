@@ -49,7 +49,7 @@ use crate::in_turn::InTurn;
 use crate::integers::as_texts;
 use crate::large::Places;
 use crate::login::LoginCodes;
-use crate::long_reads::LongReads;
+use crate::long_calls::LongCalls;
 use crate::metrics::Metrics;
 use crate::observer::observe;
 use crate::openapi;
@@ -255,7 +255,7 @@ impl Server {
             blob_requests: Semaphore::new(BLOB_REQUESTS),
             turns: Arc::new(Semaphore::new(TURNS)),
             long_maps: Semaphore::new(LONG_MAPS),
-            long_reads: LongReads::default(),
+            long_calls: LongCalls::default(),
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: InTurn::new(UPLOADS),
             places: Places::default(),

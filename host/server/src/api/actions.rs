@@ -19,6 +19,7 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
+use crate::long_calls::reading;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -51,13 +52,15 @@ struct Cancelled {
         (status = 202, description = "It is asked to stop", body = Cancelled)), security(("token" = ["cancel"])))]
 async fn cancel_run(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Extension(peer): Extension<Arc<Peer>>,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let wait = wait(query.wait.as_deref())?;
-    let cancellation = app.journal(move |journal| journal.cancel(now(), run)).await?;
+    let cancel = move |journal: &SqliteJournal| journal.cancel(now(), run);
+    let cancellation = app.in_turn_of(&app.long_calls.changes, &identity, cancel).await?;
     let entry = wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
     let object = Cancelled {
         run: run.to_string(),
@@ -91,8 +94,11 @@ async fn retry_run(
     let wait = wait(query.wait.as_deref())?;
     check_granted(&app.entry(run).await?, &identity)?;
     app.count(&identity, Counted::Submit)?;
-    app.journal(move |journal| retry(journal, run)).await?;
-    let entry = wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
+    let retry = move |journal: &SqliteJournal| retry(journal, run);
+    app.in_turn_of(&app.long_calls.changes, &identity, retry).await?;
+    wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
+    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let entry = app.entry(run).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
     let answer = run_answer(&app, entry, identity, None).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -126,7 +132,12 @@ fn retry(journal: &SqliteJournal, run: RunId) -> Answer<()> {
 #[utoipa::path(post, path = "/runs/{run}/seen", operation_id = "see_run", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 204, description = "It needs no more attention")), security(("token" = ["cancel"])))]
-async fn see_run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<StatusCode> {
+async fn see_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+) -> Answer<StatusCode> {
     let run = parsed::<RunId>("run", &run)?;
-    app.journal(move |journal| journal.mark_seen(run)).await.map(|()| StatusCode::NO_CONTENT)
+    let see = move |journal: &SqliteJournal| journal.mark_seen(run);
+    app.in_turn_of(&app.long_calls.changes, &identity, see).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -114,7 +114,7 @@ async fn post_batch(
     app.count(&identity, Counted::Submit)?;
     let of_batch = filter.clone();
     let count = move |journal: &SqliteJournal| journal.count(action, &of_batch, SCANNED);
-    let (matched, more) = app.read_long(&app.long_reads.scans, &identity, count).await?;
+    let (matched, more) = app.in_turn_of(&app.long_calls.scans, &identity, count).await?;
     if request.dry_run {
         return Ok(Json(BatchPreview { matched, more }).into_response());
     }

@@ -66,7 +66,7 @@ async fn read_all<T: Send + 'static>(
     call: impl FnOnce(&ResultCache) -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
     let host = Arc::clone(&app.host);
-    app.read_long(&app.long_reads.scans, identity, move |_| call(&results(&host)?)).await
+    app.in_turn_of(&app.long_calls.scans, identity, move |_| call(&results(&host)?)).await
 }
 
 fn results(host: &Host) -> Answer<ResultCache> {

@@ -117,7 +117,7 @@ async fn get_counts(
     let filter = read_filter(&words, &identity)?;
     let is_whole = query.task.is_none() && query.q.as_deref().is_none_or(|q| q.trim().is_empty());
     let count = move |journal: &SqliteJournal| count(journal, filter, interval, is_whole);
-    let counted = app.read_long(&app.long_reads.scans, &identity, count).await?;
+    let counted = app.in_turn_of(&app.long_calls.scans, &identity, count).await?;
     Ok(Json(CountsObject::from(counted)))
 }
 

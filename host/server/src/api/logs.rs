@@ -122,7 +122,7 @@ async fn get_logs(
     let (from, limit) = (query.from, limit(query.limit)?);
     let logs = Arc::clone(&app.logs);
     let read = move |_: &SqliteJournal| logs.read(run, from, limit, &filter);
-    let page = app.read_long(&app.long_reads.scans, &identity, read).await?;
+    let page = app.in_turn_of(&app.long_calls.scans, &identity, read).await?;
     let items = page.lines.iter().map(LogLineObject::from).collect();
     Ok(Json(LogLines { items, next: page.next, more: page.more }).into_response())
 }

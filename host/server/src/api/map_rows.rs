@@ -79,7 +79,7 @@ async fn get_map_rows(
     }
     let (of_map, from) = (map.clone(), query.from);
     let read = move |journal: &SqliteJournal| read_rows(journal, &of_map, from, limit);
-    let (items, next) = app.read_long(&app.long_reads.rows, &identity, read).await?;
+    let (items, next) = app.in_turn_of(&app.long_calls.rows, &identity, read).await?;
     let items = items.iter().map(|(row, run)| RowObject { row: *row, run: head(run, &identity) });
     let next = next.map(|from| format!("/api/v1/maps/{map}/rows?from={from}&limit={limit}"));
     Ok(Json(MapRows { items: items.collect(), next }))
@@ -225,7 +225,7 @@ async fn get_map_timeline(
         return Err(wrong("to", format!("{to}: expected {from} or more, as from is")));
     }
     let read = move |journal: &SqliteJournal| read_timeline(journal, map, &query);
-    app.read_long(&app.long_reads.timelines, &identity, read).await.map(Json)
+    app.in_turn_of(&app.long_calls.timelines, &identity, read).await.map(Json)
 }
 
 fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {

@@ -357,7 +357,7 @@ impl<'a> Rows<'a> {
         let (count, is_named) = (specs.len() as u64, self.is_named);
         let of_rows = Arc::clone(self.app);
         // Others submit between the batches, however many maps there are.
-        let place = self.app.long_reads.map_batches.place(self.token).await;
+        let place = self.app.long_calls.map_batches.place(self.token).await;
         let stored = self.app.journal(move |_| {
             let _place = place;
             submit(&of_rows, &mut specs, is_named).map(drop)

@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
-use crate::long_reads::reading;
+use crate::long_calls::reading;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -155,7 +155,7 @@ async fn submit(
     if stored.existing {
         // It may have had thousands of attempts by now.
         entry = None;
-        reading = Some(self::reading(&app.long_reads.runs, identity.digest).await?);
+        reading = Some(self::reading(&app.long_calls.runs, identity.digest).await?);
     }
     let entry = match entry {
         Some(entry) => entry,
@@ -190,7 +190,7 @@ async fn get_run(
     if let Some(wait) = wait(query.wait.as_deref())? {
         wait_for_end(&app, &peer, run, wait).await?;
     }
-    let _reading = reading(&app.long_reads.runs, identity.digest).await?;
+    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
     run_answer(&app, app.entry(run).await?, identity, None).await
 }
 
@@ -198,14 +198,18 @@ async fn get_run(
 #[utoipa::path(delete, path = "/runs/{run}", operation_id = "delete_run", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 204, description = "It is removed")), security(("token" = ["cancel"])))]
-async fn delete_run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<StatusCode> {
+async fn delete_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+) -> Answer<StatusCode> {
     let run = parsed::<RunId>("run", &run)?;
     let logs = Arc::clone(&app.logs);
-    let removed = app.journal(move |journal| {
+    let remove = move |journal: &SqliteJournal| {
         journal.remove(run)?;
         logs.remove(run)
-    });
-    removed.await.map(|()| StatusCode::NO_CONTENT)
+    };
+    app.in_turn_of(&app.long_calls.changes, &identity, remove).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// Which runs to list. All parameters must match.
@@ -350,7 +354,7 @@ async fn list_runs(
         Place::Before(cursor) => journal.find(&filter, Page { after: Some(cursor), limit }),
         Place::After(cursor) => journal.find_newer(&filter, cursor, limit),
     };
-    let found = app.read_long(&app.long_reads.scans, &identity, find).await?;
+    let found = app.in_turn_of(&app.long_calls.scans, &identity, find).await?;
     // A token may see some runs only: then a page has fewer than it could.
     let seen = found.runs.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
     let items = seen.map(|run| head(run, &identity)).collect();

@@ -25,7 +25,7 @@ use crate::bounds::SCHEDULES_READ;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::fair::Fair;
-use crate::long_reads::{Reading, reading};
+use crate::long_calls::{Reading, reading};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::scope::Scope;
@@ -183,7 +183,7 @@ async fn list_schedules(
             journal.schedules(after.as_ref(), wanted)
         })
     };
-    let items = in_parts((&app.long_reads.schedules, identity.digest), limit, after, read, |found| {
+    let items = in_parts((&app.long_calls.schedules, identity.digest), limit, after, read, |found| {
         objects(&app, found)
     })
     .await?;

@@ -1,18 +1,20 @@
-//! Requests whose answers are made of much more than they show: a few of each kind at once, so that what they read is not in memory as
-//! often as there are connections, and so that others are answered meanwhile. Tokens take turns.
+//! Requests that read or write much more than they show: a few of each kind at once, so that it is not in memory as often as there are
+//! connections, and so that others are answered meanwhile. Tokens take turns.
 
 use std::sync::Arc;
 
 use hostel::{Digest, ErrorKind};
 use tokio::time::timeout;
 
-use crate::bounds::{GAPPED_MAPS, MAP_BATCHES, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT};
+use crate::bounds::{
+    GAPPED_MAPS, MAP_BATCHES, RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT,
+};
 use crate::fair::{Fair, Place};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// Places for such requests.
 #[derive(Debug)]
-pub(crate) struct LongReads {
+pub(crate) struct LongCalls {
     /// Parts of lists of schedules, which are read with their arguments.
     pub(crate) schedules: Fair,
     /// Timelines of maps, for which the times of all rows are read.
@@ -21,18 +23,20 @@ pub(crate) struct LongReads {
     pub(crate) rows: Fair,
     /// Requests about one run, which may have thousands of attempts.
     pub(crate) runs: Fair,
+    /// Changes of one run, which is read and written as a whole.
+    pub(crate) changes: Fair,
     /// Rows of maps that are stored together.
     pub(crate) map_batches: Fair,
     /// Lists and counts that look at many runs, lines or cached results for what matches.
     pub(crate) scans: Fair,
 }
 
-impl Default for LongReads {
+impl Default for LongCalls {
     fn default() -> Self {
         let [schedules, timelines, rows, scans] =
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
-        let [runs, map_batches] = [RUNS_READ, MAP_BATCHES].map(Fair::new);
-        Self { schedules, timelines, rows, runs, map_batches, scans }
+        let [runs, changes, map_batches] = [RUNS_READ, RUNS_CHANGED, MAP_BATCHES].map(Fair::new);
+        Self { schedules, timelines, rows, runs, changes, map_batches, scans }
     }
 }
 
