@@ -58,7 +58,7 @@ pub(crate) struct App {
     pub(crate) turns: Arc<Semaphore>,
     /// Maps whose rows have long arguments in common.
     pub(crate) long_maps: Semaphore,
-    /// Requests that read much.
+    /// Places for calls that read or write much.
     pub(crate) long_calls: LongCalls,
     /// Values that submissions look up in the cache.
     pub(crate) look_ups: Semaphore,

@@ -31,7 +31,7 @@ impl Fair {
     ///
     /// # Cancel safety
     ///
-    /// Whoever does not wait any more gets none.
+    /// A request that is dropped while it waits gets no place.
     pub(crate) async fn place(&self, token: Digest) -> Option<Place> {
         let place = {
             let mut state = self.state();

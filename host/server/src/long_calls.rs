@@ -40,7 +40,7 @@ impl Default for LongCalls {
     }
 }
 
-/// A place, which others get when all copies are dropped. A call that reads has one, because it goes on if its client has gone.
+/// A place, which the next request gets when all copies are dropped. The call that blocks holds a copy, because it goes on if its client has gone.
 pub(crate) type Reading = Arc<Place>;
 
 /// Waits for a place for a request of this token.

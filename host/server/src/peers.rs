@@ -1,8 +1,8 @@
 //! Who is connected, and which connection gives way to a new one when all places are taken.
 //!
 //! A connection gives way only while it waits for somebody else: for its next request, for a part of a body, for a client that takes an
-//! answer, or for the end of a run. It is one of the token that has most of those, and of these the one that has waited longest. So
-//! whoever fills the server with requests that wait makes room for others.
+//! answer, or for the end of a run. It is one of the token that has most of those, and of these the one that has waited longest. A
+//! client that fills the server with waiting requests therefore loses its own connections first.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -60,7 +60,7 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// If it cannot be JSON. Missing places are told by [`Text::unmade`] instead.
+    /// If the object cannot be serialised. [`Text::unmade`] reports a missing place.
     pub(crate) fn json(&mut self, object: &impl Serialize) -> Answer<()> {
         let written = serde_json::to_writer(&mut *self, object);
         self.checked(written.map_err(|error| error.to_string()))
