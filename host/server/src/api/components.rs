@@ -1,7 +1,6 @@
 //! Components and scripts: uploaded by their digest or without it, and what they offer and ask for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
 use axum::body::Body;
@@ -10,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use hostel::registry::{ComponentDiff, ComponentRef, Push, Pushed};
 use hostel::{Digest, LoadError, ScriptPackage};
 use hostel_wire::{ComponentObject, DiffObject, PushedObject, RegisteredObject};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::CONTENT_DISPOSITION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -224,19 +223,16 @@ async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<S
     let component = parsed::<ComponentRef>("component", &component)?;
     let manifest = app.registry(move |registry| registry.component(&component)).await?.manifest;
     let (place, registry) = (app.places.of_text(manifest.size_bytes).await?, Arc::clone(&app.registry));
-    let is_script = Arc::new(AtomicBool::new(false));
-    let found = Arc::clone(&is_script);
     let make = move |text: &mut Text| {
         let bytes = registry.bytes(manifest.digest)?;
-        found.store(ScriptPackage::is_meant(&bytes), Ordering::Relaxed);
+        if ScriptPackage::is_meant(&bytes) {
+            text.is("text/plain; charset=utf-8");
+        }
         text.bytes(bytes);
         Ok(())
     };
     let mut response = place.answer(&app.blocking, "application/wasm", make).await?;
     let headers = response.headers_mut();
-    if is_script.load(Ordering::Relaxed) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    }
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,7 +10,7 @@ use hostel::journal::{Journal, JournalEntry, StoredValue};
 use hostel::registry::ComponentRef;
 use hostel::{ErrorKind, Outcome, RunId, Value, result_for_callers};
 use hostel_wire::{ErrorObject, ValueJson, printed};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -108,21 +107,15 @@ async fn get_result(
             place.answer(&app.blocking, TEXT, make).await
         }
         Form::Raw => {
-            let is_text = Arc::new(AtomicBool::new(false));
-            let found = Arc::clone(&is_text);
             let make = move |text: &mut Text| {
-                let (bytes, is_text) = raw(value(&*journal, &entry)?)?;
-                found.store(is_text, Ordering::Relaxed);
+                let (bytes, media_type) = raw(value(&*journal, &entry)?)?;
+                text.is(media_type);
                 text.bytes(bytes);
                 Ok(())
             };
             let mut response = place.answer(&app.blocking, BYTES, make).await?;
-            let headers = response.headers_mut();
-            if is_text.load(Ordering::Relaxed) {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
-            }
             // Nothing of a guest is shown as a page of this server.
-            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
             Ok(response)
         }
     }
@@ -154,16 +147,16 @@ fn value(journal: &dyn Journal, entry: &JournalEntry) -> Answer<Value> {
     Ok(result_for_callers(&entry.record().spec().task, ty, value).1)
 }
 
-/// The bytes of a value, and whether they are a text.
-fn raw(value: Value) -> Answer<(Vec<u8>, bool)> {
+/// The bytes of a value, and their type.
+fn raw(value: Value) -> Answer<(Vec<u8>, &'static str)> {
     if let Some(stdout) = printed(&value) {
-        return Ok((stdout.0.to_vec(), false));
+        return Ok((stdout.0.to_vec(), BYTES));
     }
     if let Value::Bytes(bytes) = value {
-        return Ok((bytes, false));
+        return Ok((bytes, BYTES));
     }
     if let Value::String(text) = value {
-        return Ok((text.into_bytes(), true));
+        return Ok((text.into_bytes(), TEXT));
     }
     let problem = "form=raw is for texts, list<u8> and the output of programs";
     Err(ApiProblem::invalid(problem).hint("form=json and form=wave are for all values"))

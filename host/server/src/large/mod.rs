@@ -261,7 +261,7 @@ impl Place {
 }
 
 fn response(text: Text, media_type: &'static str) -> Response {
-    let length = text.len();
+    let (length, media_type) = (text.len(), text.media_type().unwrap_or(media_type));
     let mut response = Response::new(text.into_body());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -26,6 +26,8 @@ pub(super) const PART: usize = 64 << 10;
 pub(crate) struct Text {
     parts: Vec<Vec<u8>>,
     bytes: u64,
+    /// Its type, if it has turned out to be another than expected.
+    media_type: Option<&'static str>,
     /// The length up to which it has places, or needs none.
     room: u64,
     large_answers: Arc<Semaphore>,
@@ -53,7 +55,16 @@ impl Text {
     pub(super) fn new(large_answers: &Arc<Semaphore>, taken: Option<Arc<OwnedSemaphorePermit>>) -> Self {
         let large_answers = Arc::clone(large_answers);
         let room = SMALL_VALUES_BYTES;
-        Self { parts: Vec::new(), bytes: 0, room, large_answers, taken, more: None, unmade: None }
+        Self {
+            parts: Vec::new(),
+            bytes: 0,
+            media_type: None,
+            room,
+            large_answers,
+            taken,
+            more: None,
+            unmade: None,
+        }
     }
 
     /// Writes an object as JSON.
@@ -81,6 +92,16 @@ impl Text {
         if self.grow(bytes.len()).is_ok() {
             self.parts.push(bytes);
         }
+    }
+
+    /// Gives it another type than expected.
+    pub(crate) const fn is(&mut self, media_type: &'static str) {
+        self.media_type = Some(media_type);
+    }
+
+    /// Its type, if that is another than expected.
+    pub(super) const fn media_type(&self) -> Option<&'static str> {
+        self.media_type
     }
 
     fn checked(&self, written: Result<(), String>) -> Answer<()> {
