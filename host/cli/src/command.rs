@@ -6,6 +6,7 @@ use crate::commands::{
     cache, compile, completions, components, delay, inspect, limits, map, new, push, python, replay, run,
     runs, runtime, schedule, serve, trust, worker,
 };
+use crate::deferred::Deferred;
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
@@ -31,28 +32,47 @@ pub(crate) struct CommandLine {
     pub(crate) command: Command,
 }
 
-/// One subcommand, one file.
+/// One subcommand, one file. Only the options of the one that is called are ever built.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    New(new::New),
-    Inspect(inspect::Inspect),
-    Run(run::Run),
-    Map(map::Map),
-    Delay(delay::Delay),
-    Worker(worker::Worker),
-    Serve(serve::Serve),
-    Runs(runs::Runs),
-    Replay(replay::Replay),
-    Schedule(schedule::Schedule),
-    Limits(limits::Limits),
-    Push(push::Push),
-    Components(components::Components),
-    Runtime(runtime::Runtime),
-    Python(python::Python),
-    Compile(compile::Compile),
-    Trust(trust::Trust),
-    Cache(cache::Cache),
-    Completions(completions::Completions),
+    /// Create a new project: one task, its test and a hostel.toml
+    New(Deferred<new::New>),
+    /// Show the tasks of a component, and the permissions that it may ask for
+    Inspect(Deferred<inspect::Inspect>),
+    /// Run a task once: its result goes to stdout, its log and state to stderr
+    Run(Deferred<run::Run>),
+    /// Run a task many times, over lists of arguments; each run has one line of output
+    Map(Deferred<map::Map>),
+    /// Store a run of a task for the background: a worker executes it, now or later
+    Delay(Deferred<delay::Delay>),
+    /// Execute the runs of hostel delay and of schedules, until it is stopped
+    Worker(Deferred<worker::Worker>),
+    /// Serve the HTTP API, and execute runs, until it is stopped
+    Serve(Deferred<serve::Serve>),
+    /// List, inspect and control the runs in the journal
+    Runs(Deferred<runs::Runs>),
+    /// Execute a recorded run again, and compare the results
+    Replay(Deferred<replay::Replay>),
+    /// Submit runs of a task again and again, at times of the clock or at intervals
+    Schedule(Deferred<schedule::Schedule>),
+    /// Limit, pause and resume the runs of a queue or with a tag
+    Limits(Deferred<limits::Limits>),
+    /// Store a component or a script in the registry, under a name and a version
+    Push(Deferred<push::Push>),
+    /// List, compare, accept and remove registered components
+    Components(Deferred<components::Components>),
+    /// Install and list the runtimes of languages
+    Runtime(Deferred<runtime::Runtime>),
+    /// Build Python runtimes with packages
+    Python(Deferred<python::Python>),
+    /// Compile a component for speed, so that later commands find its code
+    Compile(Deferred<compile::Compile>),
+    /// Trust the grants in a hostel.toml, as long as its content stays the same
+    Trust(Deferred<trust::Trust>),
+    /// List, verify and remove cached results
+    Cache(Deferred<cache::Cache>),
+    /// Print a script that completes hostel commands in a shell
+    Completions(Deferred<completions::Completions>),
 }
 
 impl Command {

@@ -17,6 +17,7 @@
 mod command;
 mod commands;
 mod config;
+mod deferred;
 mod follow;
 mod options;
 mod parse;

@@ -3,10 +3,11 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::arguments::MARK;
 use crate::command::{Command, CommandLine};
+use crate::commands::run::Run;
 use crate::ui::text::one_line;
 
 /// Parses the words, the first of which is the program's name. The error is safe to show.
@@ -65,13 +66,16 @@ fn marks_in_arguments(matches: &ArgMatches) -> usize {
 /// The first option after an argument: with a program it is ambiguous.
 fn late_option(matches: &ArgMatches) -> Option<String> {
     let first = matches.indices_of("args")?.min()?;
-    let command = CommandLine::command();
-    let run = command.find_subcommand("run")?;
-    let options = run.get_arguments().filter(|option| !option.is_positional());
-    let late = options.filter_map(|option| {
-        let id = option.get_id().as_str();
+    let late = |id: &str| {
         let is_typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-        let place = matches.indices_of(id).filter(|_| is_typed)?.max().filter(|place| *place > first)?;
+        matches.indices_of(id).filter(|_| is_typed)?.max().filter(|place| *place > first)
+    };
+    // To describe the options takes longer than to see that none of them is late.
+    matches.ids().find(|id| *id != "args" && late(id.as_str()).is_some())?;
+    let command = Run::augment_args(clap::Command::new("run"));
+    let options = command.get_arguments().filter(|option| !option.is_positional());
+    let late = options.filter_map(|option| {
+        let place = late(option.get_id().as_str())?;
         Some((place, option.get_long().map(|long| format!("--{long}"))?))
     });
     late.min().map(|(_, option)| option)

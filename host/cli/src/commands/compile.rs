@@ -20,7 +20,6 @@ use crate::registered;
 use crate::runtime;
 use crate::ui::Ui;
 
-/// Compile a component for speed, so that later commands find its code
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A component is compiled on its first run, and the code is stored in the data directory. A large

@@ -10,7 +10,6 @@ use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
-/// Print a script that completes hostel commands in a shell
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -15,7 +15,6 @@ use crate::remote::{Remote, Request, Submission};
 use crate::time::{at, later, now};
 use crate::ui::Ui;
 
-/// Store a run of a task for the background: a worker executes it, now or later
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The run is on disk when the command returns, and its id is on stdout. A component from a file is

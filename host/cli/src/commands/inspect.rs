@@ -25,7 +25,6 @@ use crate::ui::color::Paint;
 /// Longer signatures have one parameter on each line.
 const LINE_CHARS: usize = 100;
 
-/// Show the tasks of a component, and the permissions that it may ask for
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A component may ask for everything that it imports. Toolchains import much that a guest never uses,

@@ -30,7 +30,6 @@ use crate::runtime;
 use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
-/// Run a task many times, over lists of arguments; each run has one line of output
 #[derive(Args, Debug)]
 #[command(after_help = "\
 How to write lists:

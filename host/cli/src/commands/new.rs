@@ -11,7 +11,6 @@ use crate::problem::Stop;
 use crate::project::{self, Name, Template, tools};
 use crate::ui::Ui;
 
-/// Create a new project: one task, its test and a hostel.toml
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The directory is created in the current one, completely or not at all. The command then prints how

@@ -27,7 +27,6 @@ use crate::ui::Ui;
 /// The status of something that was not there before.
 const CREATED: u16 = 201;
 
-/// Store a component or a script in the registry, under a name and a version
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A component is compiled before it is stored. Without a version it becomes the next one: 1.0.1 if

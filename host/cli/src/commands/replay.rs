@@ -26,7 +26,6 @@ use crate::ui::text::one_line;
 /// Room for one run: a component may consist of this many modules, each with its own memory.
 const INSTANCES: u32 = 128;
 
-/// Execute a recorded run again, and compare the results
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The run has the component, the inputs, the limits, and the fixed or virtual clock and seed that it

@@ -39,7 +39,6 @@ const INSTANCES: u32 = 128;
 /// How long an interrupted run may take to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Run a task once: its result goes to stdout, its log and state to stderr
 #[derive(Args, Debug)]
 #[command(after_help = "\
 How to write arguments:

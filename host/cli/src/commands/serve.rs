@@ -53,7 +53,6 @@ impl LogFormat {
     }
 }
 
-/// Serve the HTTP API, and execute runs, until it is stopped
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The API is under /api/v1; /api/v1/openapi.json describes it. Requests need a token: the first one

@@ -13,7 +13,6 @@ use crate::options::data_dir::data_dir;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 
-/// Trust the grants in a hostel.toml, as long as its content stays the same
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A hostel.toml in the current directory, or in one above, is found automatically. If it grants

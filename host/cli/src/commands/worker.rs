@@ -34,7 +34,6 @@ pub(super) const LOST: &str =
 /// How long after the time for draining the worker may take to give its runs back.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Execute the runs of hostel delay and of schedules, until it is stopped
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Any number of workers may serve one data directory at once. Runs are executed by priority, then

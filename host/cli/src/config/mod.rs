@@ -324,18 +324,18 @@ fn by_tag<T>(
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::Args as _;
 
     use super::*;
-    use crate::command::CommandLine;
+    use crate::commands::map::Map;
+    use crate::commands::run::Run;
 
     #[test]
     fn every_option_has_a_key_or_a_table_or_is_of_the_command() {
         let in_tables = ["tag", "tag-limit", "rate-limit", "remote-cache"];
-        let command = CommandLine::command();
-        let commands =
-            command.get_subcommands().filter(|command| ["run", "map"].contains(&command.get_name()));
-        let arguments = commands.flat_map(|command| command.get_arguments());
+        let new = clap::Command::new;
+        let commands = [Run::augment_args(new("run")), Map::augment_args(new("map"))];
+        let arguments = commands.iter().flat_map(clap::Command::get_arguments);
         let options: Vec<_> = arguments.filter_map(|argument| argument.get_long()).collect();
         for &option in &options {
             let is_known = in_tables.contains(&option) || OF_THE_COMMAND.contains(&option);

@@ -27,7 +27,6 @@ use crate::ui::text::counted;
 /// A suggested key must share at least this many digits with the unknown one.
 const LIKE_DIGITS: usize = 4;
 
-/// List, verify and remove cached results
 #[derive(Args, Debug)]
 #[command(after_help = "\
 These commands may run while tasks run: a task uses the results that exist, and computes removed

@@ -17,7 +17,6 @@ use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::ui::Ui;
 
-/// List, compare, accept and remove registered components
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A component is referred to by its name, which stands for the last version that was accepted; by a

@@ -17,7 +17,6 @@ use crate::options::server::note_local;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
-/// Limit, pause and resume the runs of a queue or with a tag
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A limit is for all workers of a data directory together, and survives them. SCOPE is queue:NAME

@@ -11,7 +11,6 @@ use crate::options::server::note_local;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
-/// Build Python runtimes with packages
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

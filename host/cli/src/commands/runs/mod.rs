@@ -31,7 +31,6 @@ use crate::problem::{Problem, Stop};
 use crate::time::now;
 use crate::ui::Ui;
 
-/// List, inspect and control the runs in the journal
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Runs are those of hostel delay and of schedules, which hostel worker executes, and the history of

@@ -12,7 +12,6 @@ use crate::options::server::note_local;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
-/// Install and list the runtimes of languages
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A runtime is a component that executes functions of source text: with the one for Python,

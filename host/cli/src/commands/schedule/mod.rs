@@ -18,7 +18,6 @@ use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 
-/// Submit runs of a task again and again, at times of the clock or at intervals
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A schedule is in the data directory. A running hostel worker submits its runs and executes them;
