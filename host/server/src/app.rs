@@ -20,7 +20,7 @@ use crate::host_names::HostNames;
 use crate::in_turn::InTurn;
 use crate::large::Places;
 use crate::login::LoginCodes;
-use crate::long_calls::{LongCalls, reading};
+use crate::long_calls::{self, LongCalls};
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
@@ -54,10 +54,6 @@ pub(crate) struct App {
     pub(crate) uploaded: Uploaded,
     /// Requests whose arguments are uploaded values, which are in memory then.
     pub(crate) blob_requests: Semaphore,
-    /// Requests whose JSON takes much memory while it is read.
-    pub(crate) turns: Arc<Semaphore>,
-    /// Maps whose rows have long arguments in common.
-    pub(crate) long_maps: Semaphore,
     /// Places for calls that read or write much.
     pub(crate) long_calls: LongCalls,
     /// Values that submissions look up in the cache.
@@ -125,9 +121,9 @@ impl App {
         E: Send + 'static,
         ApiProblem: From<E>,
     {
-        let reading = reading(places, identity.digest).await?;
+        let place = long_calls::place(places, identity.digest).await?;
         let call = move |journal: &SqliteJournal| {
-            let _reading = reading;
+            let _place = place;
             call(journal)
         };
         self.journal(call).await

@@ -27,6 +27,11 @@ pub(crate) async fn of_token<F: Future>(token: Digest, work: F) -> F::Output {
     TOKEN.scope(token, work).await
 }
 
+/// The token whose request is answered; the same for all that have none.
+pub(crate) fn token() -> Digest {
+    TOKEN.try_with(|token| *token).unwrap_or(Digest::from_bytes([0; 32]))
+}
+
 impl Blocking {
     /// Runs a call. It goes on if the future is dropped, and keeps its place until it has ended.
     pub(crate) async fn run<T, E>(&self, call: impl FnOnce() -> Result<T, E> + Send + 'static) -> Answer<T>
@@ -36,8 +41,7 @@ impl Blocking {
         ApiProblem: From<E>,
     {
         let gone = |what: &str| ApiProblem::new(Code::Kind(ErrorKind::Internal), what);
-        let token = TOKEN.try_with(|token| *token).unwrap_or(Digest::from_bytes([0; 32]));
-        let place = self.0.place(token).await.ok_or_else(|| gone("the server has ended"))?;
+        let place = self.0.place(token()).await.ok_or_else(|| gone("the server has ended"))?;
         let work = tokio::task::spawn_blocking(move || {
             let _place = place;
             call()

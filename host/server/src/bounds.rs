@@ -16,7 +16,7 @@ pub(crate) const ROW_LEFT_OUT: usize = 256;
 /// How many more may be left out for each byte of the JSON.
 pub(crate) const LEFT_OUT_PER_BYTE: usize = 2;
 /// The most requests with longer JSON, or more fields that are left out, that are read at once.
-pub(crate) const TURNS: usize = 2;
+pub(crate) const BODIES: usize = 2;
 /// The longest time that a request waits for its turn to be read, or to read much itself.
 pub(crate) const TURN_WAIT: Duration = Duration::from_secs(10);
 /// How many schedules are read at once, each with its arguments.

@@ -1,6 +1,7 @@
-//! Places for which tokens wait in turns: one that asks for many keeps another one waiting for no more than one of them.
+//! Places for which tokens wait in turns: one that asks for many keeps another one waiting for no more than one of them. Where clients decide
+//! how long they keep a place, no token gets all.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostel::Digest;
@@ -13,18 +14,31 @@ pub(crate) struct Fair(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// How many one token may have.
+    each: usize,
+    /// How many those have that have some, if there is such a bound.
+    taken: HashMap<Digest, usize>,
     /// The tokens that wait, and their requests. The first one is next, and goes to the end then.
     waiting: VecDeque<(Digest, VecDeque<Sender<Place>>)>,
 }
 
 /// A place, which the next one gets when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Fair);
+pub(crate) struct Place {
+    of: Fair,
+    token: Digest,
+}
 
 impl Fair {
     /// So many places.
     pub(crate) fn new(places: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: places, waiting: VecDeque::new() })))
+        Self::with_most_each(places, usize::MAX)
+    }
+
+    /// So many places, of which one token has at most some.
+    pub(crate) fn with_most_each(places: usize, each: usize) -> Self {
+        let (taken, waiting) = (HashMap::new(), VecDeque::new());
+        Self(Arc::new(Mutex::new(State { free: places, each, taken, waiting })))
     }
 
     /// Waits for a place; `None` if there will be none any more.
@@ -35,9 +49,9 @@ impl Fair {
     pub(crate) async fn place(&self, token: Digest) -> Option<Place> {
         let place = {
             let mut state = self.state();
-            if let Some(free) = state.free.checked_sub(1) {
-                state.free = free;
-                return Some(Place(self.clone()));
+            if state.free > 0 && state.may_take(&token) {
+                state.take(token);
+                return Some(Place { of: self.clone(), token });
             }
             let (send, receive) = channel();
             match state.waiting.iter_mut().find(|(other, _)| *other == token) {
@@ -56,34 +70,55 @@ impl Fair {
 }
 
 impl State {
-    /// The request that is next, of those that still wait.
-    fn next(&mut self) -> Option<Sender<Place>> {
-        while let Some((token, mut requests)) = self.waiting.pop_front() {
+    fn may_take(&self, token: &Digest) -> bool {
+        self.taken.get(token).is_none_or(|taken| *taken < self.each)
+    }
+
+    fn take(&mut self, token: Digest) {
+        self.free -= 1;
+        if self.each < usize::MAX {
+            *self.taken.entry(token).or_default() += 1;
+        }
+    }
+
+    fn give_back(&mut self, token: &Digest) {
+        self.free += 1;
+        if let Some(taken) = self.taken.get_mut(token) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(token);
+            }
+        }
+    }
+
+    /// The request that is next, of those that still wait, and its token.
+    fn next(&mut self) -> Option<(Digest, Sender<Place>)> {
+        loop {
+            let next = self.waiting.iter().position(|(token, _)| self.may_take(token))?;
+            let (token, mut requests) = self.waiting.remove(next)?;
             while let Some(request) = requests.pop_front() {
                 if !request.is_closed() {
                     if !requests.is_empty() {
                         self.waiting.push_back((token, requests));
                     }
-                    return Some(request);
+                    return Some((token, request));
                 }
             }
         }
-        None
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let next = {
-            let mut state = self.0.state();
+            let mut state = self.of.state();
+            state.give_back(&self.token);
             let next = state.next();
-            if next.is_none() {
-                state.free += 1;
-            }
+            next.iter().for_each(|(token, _)| state.take(*token));
             next
         };
         // If it has just gone, its place is dropped here, and the one after it gets it.
-        next.into_iter().for_each(|next| _ = next.send(Self(self.0.clone())));
+        next.into_iter().for_each(|(token, next)| _ = next.send(Self { of: self.of.clone(), token }));
     }
 }
 
@@ -117,6 +152,24 @@ mod tests {
         assert!((&mut greedy[1]).now_or_never().unwrap().is_some());
         assert!((&mut greedy[2]).now_or_never().unwrap().is_some());
         assert!(fair.place(token("modest")).now_or_never().unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_token_gets_no_more_places_than_it_may_have() {
+        let fair = Fair::with_most_each(3, 2);
+        let greedy = fair.place(token("greedy")).await.unwrap();
+        let _second = fair.place(token("greedy")).await.unwrap();
+        let mut third = Box::pin(fair.place(token("greedy")));
+        assert!(poll!(&mut third).is_pending(), "though a place is free");
+        let modest = fair.place(token("modest")).now_or_never().unwrap().unwrap();
+        let mut waits = Box::pin(fair.place(token("modest")));
+        assert!(poll!(&mut waits).is_pending());
+        drop(modest);
+        assert!(poll!(&mut third).is_pending(), "the place is for the other one");
+        let _modest = waits.now_or_never().unwrap().unwrap();
+        drop(greedy);
+        assert!(third.now_or_never().unwrap().is_some());
+        assert_eq!(fair.state().taken.len(), 2);
     }
 
     #[tokio::test]

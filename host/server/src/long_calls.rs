@@ -7,7 +7,8 @@ use hostel::{Digest, ErrorKind};
 use tokio::time::timeout;
 
 use crate::bounds::{
-    GAPPED_MAPS, MAP_BATCHES, RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT,
+    BODIES, GAPPED_MAPS, LONG_MAPS, MAP_BATCHES, RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES,
+    TURN_WAIT,
 };
 use crate::fair::{Fair, Place};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -15,6 +16,8 @@ use crate::problem::{Answer, ApiProblem, Code};
 /// Places for such requests.
 #[derive(Debug)]
 pub(crate) struct LongCalls {
+    /// JSON that is sent and takes much memory or time to read.
+    pub(crate) bodies: Fair,
     /// Parts of lists of schedules, which are read with their arguments.
     pub(crate) schedules: Fair,
     /// Timelines of maps, for which the times of all rows are read.
@@ -27,6 +30,8 @@ pub(crate) struct LongCalls {
     pub(crate) changes: Fair,
     /// Rows of maps that are stored together.
     pub(crate) map_batches: Fair,
+    /// Maps whose rows have long arguments in common. How long they take is up to their clients, so one token does not get all places.
+    pub(crate) long_maps: Fair,
     /// Lists and counts that look at many runs, lines or cached results for what matches.
     pub(crate) scans: Fair,
 }
@@ -35,20 +40,22 @@ impl Default for LongCalls {
     fn default() -> Self {
         let [schedules, timelines, rows, scans] =
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
-        let [runs, changes, map_batches] = [RUNS_READ, RUNS_CHANGED, MAP_BATCHES].map(Fair::new);
-        Self { schedules, timelines, rows, runs, changes, map_batches, scans }
+        let [runs, changes, map_batches, bodies] =
+            [RUNS_READ, RUNS_CHANGED, MAP_BATCHES, BODIES].map(Fair::new);
+        let long_maps = Fair::with_most_each(LONG_MAPS, LONG_MAPS / 2);
+        Self { bodies, long_maps, schedules, timelines, rows, runs, changes, map_batches, scans }
     }
 }
 
 /// A place, which the next request gets when all copies are dropped. The call that blocks holds a copy, because it goes on if its client has gone.
-pub(crate) type Reading = Arc<Place>;
+pub(crate) type KeptPlace = Arc<Place>;
 
 /// Waits for a place for a request of this token.
 ///
 /// # Errors
 ///
 /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
-pub(crate) async fn reading(places: &Fair, token: Digest) -> Answer<Reading> {
+pub(crate) async fn place(places: &Fair, token: Digest) -> Answer<KeptPlace> {
     let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
     let place = timeout(TURN_WAIT, places.place(token)).await;
     let place = place.map_err(|_| unavailable("others are being answered").hint("try again later"))?;

@@ -38,8 +38,7 @@ use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
-    BLOB_REQUESTS, CONNECTIONS, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS, UPLOADS,
-    WITS,
+    BLOB_REQUESTS, CONNECTIONS, LAST_SPANS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS, WITS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
@@ -253,8 +252,6 @@ impl Server {
             spool: PathBuf::from(data_dir),
             uploaded: Uploaded::of(data_dir),
             blob_requests: Semaphore::new(BLOB_REQUESTS),
-            turns: Arc::new(Semaphore::new(TURNS)),
-            long_maps: Semaphore::new(LONG_MAPS),
             long_calls: LongCalls::default(),
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: InTurn::new(UPLOADS),

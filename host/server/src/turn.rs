@@ -1,20 +1,17 @@
 //! Turns for JSON that takes much memory or time to read: a tree, and then values, take hundreds of bytes for one of text. A few are read
-//! at once, away from the threads that serve all requests.
-
-use std::sync::Arc;
-
-use hostel::{ErrorKind, ValueReader};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+//! at once, away from the threads that serve all requests. Tokens take turns.
 
 use crate::app::App;
-use crate::bounds::{LEFT_OUT_PER_BYTE, ROW_LEFT_OUT, SHORT_JSON_BYTES, SHORT_LEFT_OUT, TURN_WAIT};
-use crate::problem::{Answer, ApiProblem, Code};
+use crate::blocking::token;
+use crate::bounds::{LEFT_OUT_PER_BYTE, ROW_LEFT_OUT, SHORT_JSON_BYTES, SHORT_LEFT_OUT};
+use crate::long_calls::{self, KeptPlace};
+use crate::problem::Answer;
+use hostel::ValueReader;
 
 /// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
-    place: Option<Arc<OwnedSemaphorePermit>>,
+    place: Option<KeptPlace>,
     /// The length of the JSON of one run.
     bytes: usize,
     /// How many fields may be left out of it, however short it is.
@@ -26,7 +23,7 @@ impl Turn {
     ///
     /// # Errors
     ///
-    /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
+    /// 503 with `Retry-After` if there was none for some seconds.
     pub(crate) async fn for_bytes(app: &App, bytes: usize) -> Answer<Self> {
         if bytes > SHORT_JSON_BYTES {
             return Self::long(app, bytes).await;
@@ -40,12 +37,8 @@ impl Turn {
     ///
     /// As [`Turn::for_bytes`].
     pub(crate) async fn long(app: &App, bytes: usize) -> Answer<Self> {
-        let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
-        let turn = timeout(TURN_WAIT, Arc::clone(&app.turns).acquire_owned()).await;
-        let turn =
-            turn.map_err(|_| unavailable("other long requests are being read").hint("try again later"))?;
-        let turn = turn.map_err(|_| unavailable("the server has ended"))?;
-        Ok(Self { place: Some(Arc::new(turn)), bytes, left_out: SHORT_LEFT_OUT })
+        let place = long_calls::place(&app.long_calls.bodies, token()).await?;
+        Ok(Self { place: Some(place), bytes, left_out: SHORT_LEFT_OUT })
     }
 
     /// The same turn for one of so many rows that the JSON has.

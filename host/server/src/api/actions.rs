@@ -19,7 +19,7 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
-use crate::long_calls::reading;
+use crate::long_calls;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -97,7 +97,7 @@ async fn retry_run(
     let retry = move |journal: &SqliteJournal| retry(journal, run);
     app.in_turn_of(&app.long_calls.changes, &identity, retry).await?;
     wait_for_end(&app, &peer, run, wait.unwrap_or_default()).await?;
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
     let answer = run_answer(&app, entry, identity, None).await?;

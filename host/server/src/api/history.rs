@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
-use crate::long_calls::reading;
+use crate::long_calls;
 use crate::problem::Answer;
 use crate::run_view::with_run;
 use crate::tokens::Identity;
@@ -61,7 +61,7 @@ async fn get_attempts(
     Path(run): Path<String>,
 ) -> Answer<Json<Attempts>> {
     let run = parsed::<RunId>("run", &run)?;
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     let items = place.read(&app.blocking, move || {
@@ -81,7 +81,7 @@ async fn get_receipt(
     Path(run): Path<String>,
 ) -> Answer<Json<Option<ReceiptObject>>> {
     let run = parsed::<RunId>("run", &run)?;
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     let receipt =
@@ -98,7 +98,7 @@ async fn get_run_events(
     identity: Identity,
     Path(run): Path<String>,
 ) -> Answer<Json<RunEvents>> {
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
     let facts = (1..).zip(entry.record().facts());
     let items = facts.map(|(version, (at, fact))| RunEvent {

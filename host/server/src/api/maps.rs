@@ -23,9 +23,10 @@ use super::counts::states;
 use super::runs::Wait;
 use crate::app::App;
 use crate::body::{Parts, check_type};
-use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_BATCH_BYTES, MAP_ROWS};
+use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_BATCH_BYTES, MAP_ROWS, SHORT_JSON_BYTES};
 use crate::extract::{Members, Path, Query, parsed, read, wrong};
 use crate::jsonl::Lines;
+use crate::long_calls;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::restricted::Subject;
@@ -196,8 +197,13 @@ impl<'a> Sent<'a> {
                 "the body is empty: expected a line with the task, and a line for each row",
             )
         })?;
+        // Before the turn, which others may need for the rows of maps that have such a place.
+        let long = if first.len() > SHORT_JSON_BYTES {
+            Some(long_calls::place(&app.long_calls.long_maps, self.identity.digest).await?)
+        } else {
+            None
+        };
         let turn = Turn::for_bytes(app, first.len()).await?;
-        let long = if turn.is_long() { app.long_maps.acquire().await.ok() } else { None };
         let read_first = move || read(&first).map_err(|problem: ApiProblem| problem.within("line 1"));
         let request: MapRequest = turn.run(app, read_first).await?;
         drop(turn);

@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
 use crate::large::{JSON, Text};
-use crate::long_calls::reading;
+use crate::long_calls;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
@@ -93,7 +93,7 @@ async fn get_result(
     if let Some(wait) = wait(query.wait.as_deref())? {
         wait_for_end(&app, &peer, run, wait).await?;
     }
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     let (place, journal) = (app.places.of_run(&entry).await?, Arc::clone(&app.journal));
     match query.form {
@@ -178,7 +178,7 @@ async fn get_inputs(
     identity: Identity,
     Path(run): Path<String>,
 ) -> Answer<Response> {
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
     let place = app.places.of_run(&entry).await?;
     let task = entry.record().spec().task.clone();

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::extract::{Path, parsed};
 use crate::large::Place;
-use crate::long_calls::reading;
+use crate::long_calls;
 use crate::problem::{Answer, Code};
 use crate::run_view::read_value;
 use crate::tokens::Identity;
@@ -73,7 +73,7 @@ async fn get_run_cache(
     Path(run): Path<String>,
 ) -> Answer<Json<RunCache>> {
     let run = parsed::<RunId>("run", &run)?;
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     let entry = app.entry(run).await?;
     // The inputs, and what the cache has, are in memory.
     let place = app.places.all().await?;

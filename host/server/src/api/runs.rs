@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
-use crate::long_calls::reading;
+use crate::long_calls;
 use crate::peers::Peer;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
@@ -151,11 +151,11 @@ async fn submit(
         (None, Some(wait)) => Some(wait_for_end(app, peer, stored.run, wait).await?),
         (None, None) => None,
     };
-    let mut reading = None;
+    let mut place = None;
     if stored.existing {
         // It may have had thousands of attempts by now.
         entry = None;
-        reading = Some(self::reading(&app.long_calls.runs, identity.digest).await?);
+        place = Some(long_calls::place(&app.long_calls.runs, identity.digest).await?);
     }
     let entry = match entry {
         Some(entry) => entry,
@@ -167,7 +167,7 @@ async fn submit(
         Some(_) | None => StatusCode::OK,
     };
     let answer = run_answer(app, entry, identity.clone(), Some(stored.existing)).await?;
-    drop(reading);
+    drop(place);
     let mut response = (status, answer).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stored.run)) {
         response.headers_mut().insert(LOCATION, location);
@@ -190,7 +190,7 @@ async fn get_run(
     if let Some(wait) = wait(query.wait.as_deref())? {
         wait_for_end(&app, &peer, run, wait).await?;
     }
-    let _reading = reading(&app.long_calls.runs, identity.digest).await?;
+    let _place = long_calls::place(&app.long_calls.runs, identity.digest).await?;
     run_answer(&app, app.entry(run).await?, identity, None).await
 }
 

@@ -25,7 +25,7 @@ use crate::bounds::SCHEDULES_READ;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::fair::Fair;
-use crate::long_calls::{Reading, reading};
+use crate::long_calls::{self, KeptPlace};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::scope::Scope;
@@ -177,9 +177,9 @@ async fn list_schedules(
 ) -> Answer<Json<Schedules>> {
     let limit = limit(page.limit)?;
     let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
-    let read = |after: Option<ScheduleName>, wanted, reading: Reading| {
+    let read = |after: Option<ScheduleName>, wanted, place: KeptPlace| {
         app.journal(move |journal| {
-            let _reading = reading;
+            let _place = place;
             journal.schedules(after.as_ref(), wanted)
         })
     };
@@ -198,7 +198,7 @@ async fn in_parts<R, S>(
     (places, token): (&Fair, Digest),
     limit: usize,
     mut after: Option<ScheduleName>,
-    read: impl Fn(Option<ScheduleName>, usize, Reading) -> R,
+    read: impl Fn(Option<ScheduleName>, usize, KeptPlace) -> R,
     show: impl Fn(Vec<StoredSchedule>) -> S,
 ) -> Answer<Vec<ScheduleObject>>
 where
@@ -208,8 +208,8 @@ where
     let mut items = Vec::new();
     while items.len() < limit {
         let wanted = SCHEDULES_READ.min(limit - items.len());
-        let reading = reading(places, token).await?;
-        let found = read(after.take(), wanted, Reading::clone(&reading)).await?;
+        let place = long_calls::place(places, token).await?;
+        let found = read(after.take(), wanted, KeptPlace::clone(&place)).await?;
         let is_last = found.len() < wanted;
         after = found.last().map(|last| last.schedule.name.clone());
         items.extend(show(found).await?);

@@ -86,3 +86,33 @@ fn the_token_with_most_waiting_requests_gives_way() {
         early.map(|stream| Streamed::read(stream).answer().json()["state"].clone()).collect();
     assert!(states.contains(&json!("Scheduled")), "the first of them was answered early: {states:?}");
 }
+
+#[test]
+fn maps_that_never_end_leave_turns_for_the_requests_of_others() {
+    let server = Running::start();
+    let task = format!("{}#add", server.upload(hostel_guests::ARITH));
+    let [greedy, modest] = ["greedy", "modest"].map(|name| server.token_with(name, &["run"]));
+    let padding = " ".repeat(5_000);
+    // More than have a place at once, and as many more as have a turn. None sends a row.
+    let maps: Vec<_> = (0..10)
+        .map(|_| {
+            let line = json!({ "task": task, "args": { "x": 1 } });
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = format!(
+                "POST /api/v1/maps HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {greedy}\r\n\
+                 Content-Type: application/jsonl\r\nContent-Length: 1000000\r\n\r\n{padding}{line}\n",
+                server.address
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let run = format!("{padding}{}", json!({ "task": task, "args": [1, 2] }));
+    for _ in 0..20 {
+        let request = Request::new(server.address, "POST", "/api/v1/runs");
+        let request = request.header("Authorization", &format!("Bearer {modest}"));
+        let stored = request.body("application/json", &run).send();
+        assert_eq!(stored.status, 201, "{stored:?}");
+    }
+    drop(maps);
+}
