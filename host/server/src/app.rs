@@ -14,8 +14,9 @@ use crate::access::AccessTable;
 use crate::audit::Audit;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
+use crate::bounds::{STREAMS, STREAMS_EACH};
 use crate::clock::now;
-use crate::fair::Fair;
+use crate::fair::{Fair, Place};
 use crate::host_names::HostNames;
 use crate::in_turn::InTurn;
 use crate::large::Places;
@@ -63,7 +64,7 @@ pub(crate) struct App {
     /// Places for answers with large values, which are in memory until the client has taken them.
     pub(crate) places: Places,
     /// Event streams and followed logs.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Fair,
     /// Whether tokens have rates: not on a loopback address.
     pub(crate) rates: Option<Rates>,
     pub(crate) started: Timestamp,
@@ -174,13 +175,13 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// A place for a stream, until it is dropped.
-    pub(crate) fn stream(&self) -> Answer<tokio::sync::OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.streams).try_acquire_owned();
-        place.map_err(|_| {
-            let most = crate::bounds::STREAMS;
-            ApiProblem::new(Code::TooMany, format!("there are {most} streams: expected at most so many"))
-                .hint("close a stream that nobody reads")
+    /// A place for a stream of a token, until it is dropped.
+    pub(crate) fn stream(&self, token: Digest) -> Answer<Place> {
+        self.streams.try_places(token, 1).ok_or_else(|| {
+            let problem = format!(
+                "there are too many streams: expected at most {STREAMS}, {STREAMS_EACH} of one token"
+            );
+            ApiProblem::new(Code::TooMany, problem).hint("close a stream that nobody reads")
         })
     }
 }

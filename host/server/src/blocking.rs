@@ -11,6 +11,9 @@ tokio::task_local! {
     static TOKEN: Digest;
 }
 
+/// What stands for the token of those that have none.
+pub(crate) const NO_TOKEN: Digest = Digest::from_bytes([0; 32]);
+
 /// Runs calls that block.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocking(Fair);
@@ -29,7 +32,7 @@ pub(crate) async fn of_token<F: Future>(token: Digest, work: F) -> F::Output {
 
 /// The token whose request is answered; the same for all that have none.
 pub(crate) fn token() -> Digest {
-    TOKEN.try_with(|token| *token).unwrap_or(Digest::from_bytes([0; 32]))
+    TOKEN.try_with(|token| *token).unwrap_or(NO_TOKEN)
 }
 
 impl Blocking {

@@ -69,6 +69,17 @@ pub(crate) const LARGE_ANSWERS_MIB: u32 = 256;
 pub(crate) const LONGEST_TEXT: u64 = 512 << 20;
 /// The longest time that a request waits for its turn to read such values.
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How much of their texts one token may have, or one answer alone.
+pub(crate) const LARGE_ANSWERS_EACH_MIB: u32 = LARGE_ANSWERS_MIB / 2;
+/// A large answer may be ended for a token that would have no more places than the one whose client it is, if it was sent for so long, and then
+/// for longer than a second for each [`SENT_PER_SECOND`].
+pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(5);
+/// The bytes that a client takes in a second if it is not slow.
+pub(crate) const SENT_PER_SECOND: u64 = 8 << 20;
+/// The same for a token that has no place at all.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(20);
+/// The bytes that a client takes in a second if it is not stuck.
+pub(crate) const STUCK_PER_SECOND: u64 = 512 << 10;
 /// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
 pub(crate) const LOOK_UPS: usize = 64;
 /// The most bytes of such a value, with the list of the files that it depends on, and of the inputs of its run. Longer ones are left to a worker.
@@ -94,6 +105,8 @@ pub(crate) const WRITE_TIME: Duration = Duration::from_secs(60);
 pub(crate) const CONNECTIONS: usize = 512;
 /// The most event streams and followed logs at once.
 pub(crate) const STREAMS: usize = 64;
+/// The most of one token.
+pub(crate) const STREAMS_EACH: usize = STREAMS / 2;
 /// The most items of one page of a list.
 pub(crate) const LIST: usize = 500;
 /// The items of a page if no number is given.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hostel::Digest;
 use tokio::sync::oneshot::{Sender, channel};
 
-/// Places that are given to tokens in turns, and to the requests of one token in their order.
+/// Places that are given to tokens in turns, and to the requests of one token in their order. One that needs many places keeps its turn
+/// until they are free.
 #[derive(Clone, Debug)]
 pub(crate) struct Fair(Arc<Mutex<State>>);
 
@@ -19,15 +20,26 @@ struct State {
     /// How many those have that have some, if there is such a bound.
     taken: HashMap<Digest, usize>,
     /// The tokens that wait, and their requests. The first one is next, and goes to the end then.
-    waiting: VecDeque<(Digest, VecDeque<Sender<Place>>)>,
+    waiting: VecDeque<(Digest, VecDeque<Waiting>)>,
 }
 
-/// A place, which the next one gets when this is dropped.
+/// A request that waits for so many places.
+#[derive(Debug)]
+struct Waiting {
+    places: usize,
+    give: Sender<Place>,
+}
+
+/// A place or several, which the next one gets when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     of: Fair,
     token: Digest,
+    places: usize,
 }
+
+/// A place that others get when all copies are dropped. Whatever goes on without its client holds a copy.
+pub(crate) type KeptPlace = Arc<Place>;
 
 impl Fair {
     /// So many places.
@@ -35,7 +47,7 @@ impl Fair {
         Self::with_most_each(places, usize::MAX)
     }
 
-    /// So many places, of which one token has at most some.
+    /// So many places, of which one token has at most some, or one request.
     pub(crate) fn with_most_each(places: usize, each: usize) -> Self {
         let (taken, waiting) = (HashMap::new(), VecDeque::new());
         Self(Arc::new(Mutex::new(State { free: places, each, taken, waiting })))
@@ -47,20 +59,50 @@ impl Fair {
     ///
     /// A request that is dropped while it waits gets no place.
     pub(crate) async fn place(&self, token: Digest) -> Option<Place> {
-        let place = {
-            let mut state = self.state();
-            if state.free > 0 && state.may_take(&token) {
-                state.take(token);
-                return Some(Place { of: self.clone(), token });
-            }
-            let (send, receive) = channel();
-            match state.waiting.iter_mut().find(|(other, _)| *other == token) {
-                Some((_, requests)) => requests.push_back(send),
-                None => state.waiting.push_back((token, VecDeque::from([send]))),
-            }
-            receive
-        };
-        place.await.ok()
+        self.places(token, 1).await
+    }
+
+    /// Waits for so many places, which must not be more than there are; `None` if there will be none any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Fair::place`].
+    pub(crate) async fn places(&self, token: Digest, places: usize) -> Option<Place> {
+        if let Some(place) = self.try_places(token, places) {
+            return Some(place);
+        }
+        // If it goes, those behind it may fit.
+        let _gone = GiveOn(self);
+        let (give, given) = channel();
+        self.state().wait(token, Waiting { places, give });
+        self.give_on();
+        given.await.ok()
+    }
+
+    /// So many places if they are free, and nobody waits who could have them.
+    pub(crate) fn try_places(&self, token: Digest, places: usize) -> Option<Place> {
+        let mut state = self.state();
+        let is_next = state.waiting.iter().all(|(other, requests)| {
+            requests.front().is_none_or(|next| *other != token && !state.may_take(other, next.places))
+        });
+        (is_next && places <= state.free && state.may_take(&token, places)).then(|| {
+            state.take(token, places);
+            Place { of: self.clone(), token, places }
+        })
+    }
+
+    /// How many places are free.
+    pub(crate) fn free(&self) -> usize {
+        self.state().free
+    }
+
+    /// Gives free places to those that wait.
+    fn give_on(&self) {
+        loop {
+            let Some((token, Waiting { places, give })) = self.state().next() else { return };
+            // If it has just gone, its place is dropped here, and the one after it gets it.
+            _ = give.send(Place { of: self.clone(), token, places });
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -70,55 +112,78 @@ impl Fair {
 }
 
 impl State {
-    fn may_take(&self, token: &Digest) -> bool {
-        self.taken.get(token).is_none_or(|taken| *taken < self.each)
+    fn may_take(&self, token: &Digest, places: usize) -> bool {
+        self.taken.get(token).is_none_or(|taken| taken.saturating_add(places) <= self.each)
     }
 
-    fn take(&mut self, token: Digest) {
-        self.free -= 1;
+    fn take(&mut self, token: Digest, places: usize) {
+        self.free -= places;
         if self.each < usize::MAX {
-            *self.taken.entry(token).or_default() += 1;
+            *self.taken.entry(token).or_default() += places;
         }
     }
 
-    fn give_back(&mut self, token: &Digest) {
-        self.free += 1;
+    fn give_back(&mut self, token: &Digest, places: usize) {
+        self.free += places;
         if let Some(taken) = self.taken.get_mut(token) {
-            *taken -= 1;
+            *taken -= places;
             if *taken == 0 {
                 self.taken.remove(token);
             }
         }
     }
 
-    /// The request that is next, of those that still wait, and its token.
-    fn next(&mut self) -> Option<(Digest, Sender<Place>)> {
-        loop {
-            let next = self.waiting.iter().position(|(token, _)| self.may_take(token))?;
-            let (token, mut requests) = self.waiting.remove(next)?;
-            while let Some(request) = requests.pop_front() {
-                if !request.is_closed() {
-                    if !requests.is_empty() {
-                        self.waiting.push_back((token, requests));
-                    }
-                    return Some((token, request));
-                }
-            }
+    fn wait(&mut self, token: Digest, waiting: Waiting) {
+        match self.waiting.iter_mut().find(|(other, _)| *other == token) {
+            Some((_, requests)) => requests.push_back(waiting),
+            None => self.waiting.push_back((token, VecDeque::from([waiting]))),
         }
+    }
+
+    /// Takes the places for the request that is next, of those that still wait.
+    fn next(&mut self) -> Option<(Digest, Waiting)> {
+        for (_, requests) in &mut self.waiting {
+            while requests.pop_front_if(|request| request.give.is_closed()).is_some() {}
+        }
+        self.waiting.retain(|(_, requests)| !requests.is_empty());
+        let may_take = |(token, requests): &(Digest, VecDeque<Waiting>)| {
+            requests.front().is_some_and(|next| self.may_take(token, next.places))
+        };
+        let next = self.waiting.iter().position(may_take)?;
+        let (token, requests) = self.waiting.get_mut(next)?;
+        let token = *token;
+        let free = self.free;
+        let request = requests.pop_front_if(|request| request.places <= free)?;
+        if let Some((token, requests)) = self.waiting.remove(next)
+            && !requests.is_empty()
+        {
+            self.waiting.push_back((token, requests));
+        }
+        self.take(token, request.places);
+        Some((token, request))
+    }
+}
+
+impl Place {
+    /// How many places these are.
+    pub(crate) const fn number(&self) -> usize {
+        self.places
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let next = {
-            let mut state = self.of.state();
-            state.give_back(&self.token);
-            let next = state.next();
-            next.iter().for_each(|(token, _)| state.take(*token));
-            next
-        };
-        // If it has just gone, its place is dropped here, and the one after it gets it.
-        next.into_iter().for_each(|(token, next)| _ = next.send(Self { of: self.of.clone(), token }));
+        self.of.state().give_back(&self.token, self.places);
+        self.of.give_on();
+    }
+}
+
+/// Gives free places on when it is dropped.
+struct GiveOn<'a>(&'a Fair);
+
+impl Drop for GiveOn<'_> {
+    fn drop(&mut self) {
+        self.0.give_on();
     }
 }
 
@@ -168,8 +233,39 @@ mod tests {
         assert!(poll!(&mut third).is_pending(), "the place is for the other one");
         let _modest = waits.now_or_never().unwrap().unwrap();
         drop(greedy);
-        assert!(third.now_or_never().unwrap().is_some());
+        let third = third.now_or_never().unwrap();
         assert_eq!(fair.state().taken.len(), 2);
+        drop((third, _second));
+        let one_for_all = Fair::with_most_each(3, 2).places(token("greedy"), 3).now_or_never();
+        assert!(one_for_all.unwrap().is_some(), "one request may have more");
+    }
+
+    #[tokio::test]
+    async fn a_request_for_many_places_waits_until_they_are_free_and_then_goes_first() {
+        let fair = Fair::new(4);
+        let [first, second] = [1, 2].map(|places| fair.try_places(token("a"), places).unwrap());
+        let mut many = Box::pin(fair.places(token("b"), 4));
+        let mut one = Box::pin(fair.place(token("c")));
+        assert!(poll!(&mut many).is_pending());
+        assert!(poll!(&mut one).is_pending(), "one is free, but it is for the other");
+        assert!(fair.try_places(token("d"), 1).is_none());
+        drop(first);
+        assert!(poll!(&mut many).is_pending() && poll!(&mut one).is_pending());
+        drop(second);
+        let many = many.now_or_never().unwrap().unwrap();
+        assert_eq!((many.number(), fair.free()), (4, 0));
+        let mut again = Box::pin(fair.places(token("b"), 4));
+        assert!(poll!(&mut again).is_pending() && poll!(&mut one).is_pending());
+        drop(many);
+        let one = one.now_or_never().unwrap().unwrap();
+        assert!(poll!(&mut again).is_pending());
+        let mut last = Box::pin(fair.places(token("d"), 3));
+        assert!(poll!(&mut last).is_pending());
+        // It keeps nobody waiting any more.
+        drop(again);
+        assert!(last.now_or_never().unwrap().is_some());
+        drop(one);
+        assert_eq!(fair.free(), 4);
     }
 
     #[tokio::test]

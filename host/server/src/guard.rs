@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::access::{Access, Reach, reach};
 use crate::app::App;
 use crate::audit::Change;
-use crate::blocking::of_token;
+use crate::blocking::{NO_TOKEN, of_token};
 use crate::clock::now;
 use crate::extract::{check_query, parsed};
 use crate::peers::Peer;
@@ -175,8 +175,9 @@ pub(crate) async fn admit(
         Ok((identity, query)) => {
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
             let reads = request.method() == Method::GET;
+            let token = identity.as_ref().map_or(NO_TOKEN, |identity| identity.digest);
             let response = match check_query(request.uri(), query) {
-                Ok(()) => app.places.keep(answered(&identity, next.run(request)).await),
+                Ok(()) => app.places.keep(token, answered(&identity, next.run(request)).await),
                 Err(problem) => problem.into_response(),
             };
             // Its token may have been removed while the request waited.

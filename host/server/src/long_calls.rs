@@ -10,7 +10,7 @@ use crate::bounds::{
     BODIES, GAPPED_MAPS, LONG_MAPS, MAP_BATCHES, RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES,
     TURN_WAIT,
 };
-use crate::fair::{Fair, Place};
+use crate::fair::{Fair, KeptPlace};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// Places for such requests.
@@ -40,15 +40,12 @@ impl Default for LongCalls {
     fn default() -> Self {
         let [schedules, timelines, rows, scans] =
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
-        let [runs, changes, map_batches, bodies] =
-            [RUNS_READ, RUNS_CHANGED, MAP_BATCHES, BODIES].map(Fair::new);
-        let long_maps = Fair::with_most_each(LONG_MAPS, LONG_MAPS / 2);
+        let [changes, map_batches, bodies] = [RUNS_CHANGED, MAP_BATCHES, BODIES].map(Fair::new);
+        // They are kept while clients send, or while a large answer waits for clients that take others.
+        let [long_maps, runs] = [LONG_MAPS, RUNS_READ].map(|most| Fair::with_most_each(most, most / 2));
         Self { bodies, long_maps, schedules, timelines, rows, runs, changes, map_batches, scans }
     }
 }
-
-/// A place, which the next request gets when all copies are dropped. The call that blocks holds a copy, because it goes on if its client has gone.
-pub(crate) type KeptPlace = Arc<Place>;
 
 /// Waits for a place for a request of this token.
 ///

@@ -38,10 +38,11 @@ use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
-    BLOB_REQUESTS, CONNECTIONS, LAST_SPANS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS, WITS,
+    BLOB_REQUESTS, CONNECTIONS, LAST_SPANS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, STREAMS_EACH, UPLOADS, WITS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
+use crate::fair::Fair;
 use crate::guard::{admit, complete, cross_origin};
 use crate::host_names::{HostNames, PublicUrlError};
 use crate::in_turn::InTurn;
@@ -256,7 +257,7 @@ impl Server {
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: InTurn::new(UPLOADS),
             places: Places::default(),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            streams: Fair::with_most_each(STREAMS, STREAMS_EACH),
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),
             executes: settings.executes,

@@ -11,9 +11,10 @@ use futures_util::stream::unfold;
 use hostel::JournalChanges;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::app::App;
+use crate::fair::Place;
 use crate::problem::Answer;
 use crate::tokens::Identity;
 
@@ -29,7 +30,7 @@ pub(crate) struct Pulse {
     changes: JournalChanges,
     closing: watch::Receiver<bool>,
     identity: Identity,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Why a stream goes on.
@@ -54,7 +55,7 @@ pub(crate) trait Source: Send + 'static {
 impl Pulse {
     /// Takes a place for a stream of a token.
     pub(crate) fn new(app: &Arc<App>, identity: Identity) -> Answer<Self> {
-        let place = app.stream()?;
+        let place = app.stream(identity.digest)?;
         let (changes, closing) = (app.host.journal_changes()?, app.closing.subscribe());
         Ok(Self { app: Arc::clone(app), changes, closing, identity, _place: place })
     }

@@ -4,7 +4,8 @@
 use crate::app::App;
 use crate::blocking::token;
 use crate::bounds::{LEFT_OUT_PER_BYTE, ROW_LEFT_OUT, SHORT_JSON_BYTES, SHORT_LEFT_OUT};
-use crate::long_calls::{self, KeptPlace};
+use crate::fair::KeptPlace;
+use crate::long_calls;
 use crate::problem::Answer;
 use hostel::ValueReader;
 

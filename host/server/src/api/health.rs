@@ -57,7 +57,7 @@ fn journal_bytes(journal: &SqliteJournal) -> Option<(u64, u64)> {
 async fn get_metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     let read = |journal: &SqliteJournal| Ok::<_, JournalError>((journal.counts()?, journal_bytes(journal)));
     let (counts, journal_bytes) = app.journal(read).await?;
-    let streams = STREAMS - app.streams.available_permits();
+    let streams = STREAMS - app.streams.free();
     let reading = Reading { counts, streams, memory_bytes: app.host.memory_bytes(), journal_bytes };
     let mut response = app.metrics.text(&reading).into_response();
     let ty = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -192,9 +192,9 @@ async fn check_arguments(
         Registered::Script(_) => format!("{digest}#{}", task.function_name()),
     };
     let task = with_options(&app, task, &request.options, None, &identity)?;
-    let places = app.places.clone();
+    let (places, token) = (app.places.clone(), identity.digest);
     let make = move |reader: &mut ValueReader| {
-        places.answer(JSON, |text| write_checked(text, &task, reader, &key, &request))
+        places.answer(token, JSON, |text| write_checked(text, &task, reader, &key, &request))
     };
     turn.read(&app, make).await
 }

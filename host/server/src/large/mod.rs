@@ -1,28 +1,35 @@
 //! Answers with large values: a bounded number at once, because each is in memory until the client has taken it.
 
+mod sending;
 mod text;
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
-use futures_util::stream::unfold;
+use futures_util::TryStreamExt;
 use hostel::journal::{InputSpec, JournalEntry};
-use hostel::{ErrorKind, Outcome, bytes_text};
+use hostel::{Digest, ErrorKind, Outcome, bytes_text};
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use self::sending::Sending;
 pub(crate) use self::text::Text;
 use self::text::Unmade;
-use crate::blocking::Blocking;
+use crate::blocking::{Blocking, token};
 use crate::bounds::{
-    EXPANSION, FREE_VALUES_BYTES, LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_MIB, LONGEST_TEXT,
-    SMALL_VALUES_BYTES,
+    EXPANSION, FREE_VALUES_BYTES, LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_EACH_MIB,
+    LARGE_ANSWERS_MIB, LONGEST_TEXT, SMALL_VALUES_BYTES,
 };
+use crate::fair::{Fair, KeptPlace};
 use crate::problem::{Answer, ApiProblem, Code};
+
+/// How often a request that waits looks for clients that are too slow.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The type of answers in JSON.
 pub(crate) const JSON: &str = "application/json";
@@ -31,9 +38,11 @@ pub(crate) const JSON: &str = "application/json";
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     /// One for each MiB of the texts of large answers.
-    large: Arc<Semaphore>,
+    large: Fair,
+    /// Those that have places and are being sent.
+    sending: Sending,
     /// One for each MiB of the values that answers are made of.
-    made: Arc<Semaphore>,
+    made: Fair,
 }
 
 /// The places of an answer with values of a run.
@@ -41,7 +50,7 @@ pub(crate) struct Places {
 pub(crate) struct Place {
     all: Places,
     /// For the text, as far as it is known to be long.
-    taken: Option<Arc<OwnedSemaphorePermit>>,
+    taken: Option<KeptPlace>,
     /// For the values while the answer is made: they may take much more memory than their stored form.
     made: Made,
 }
@@ -50,13 +59,13 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 struct Made {
     needs: u32,
-    taken: Option<Arc<OwnedSemaphorePermit>>,
+    taken: Option<KeptPlace>,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        let places = || Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize));
-        Self { large: places(), made: places() }
+        let large = Fair::with_most_each(LARGE_ANSWERS_MIB as usize, LARGE_ANSWERS_EACH_MIB as usize);
+        Self { large, sending: Sending::default(), made: Fair::new(LARGE_ANSWERS_MIB as usize) }
     }
 }
 
@@ -80,21 +89,22 @@ impl Places {
         self.of(bytes, 0).await
     }
 
-    /// Waits for all places, for values of unknown length.
+    /// Waits for all the memory that values may take while they are read, for values of unknown length.
     ///
     /// # Errors
     ///
     /// As [`Places::of_run`].
     pub(crate) async fn all(&self) -> Answer<Place> {
-        let taken = Some(take(&self.large, LARGE_ANSWERS_MIB, deadline()).await?);
-        Ok(Place { all: self.clone(), taken, made: Made { needs: 0, taken: None } })
+        let needs = LARGE_ANSWERS_MIB;
+        let made = Made { needs, taken: self.made(needs, deadline()).await? };
+        Ok(Place { all: self.clone(), taken: None, made })
     }
 
     /// A place for so many stored bytes, which may take so many in memory.
     async fn of(&self, stored: u64, in_memory: u64) -> Answer<Place> {
         let taken = match stored {
             ..=SMALL_VALUES_BYTES => None,
-            bytes => Some(take(&self.large, places(bytes), deadline()).await?),
+            bytes => Some(self.take(&self.large, places(bytes), deadline()).await?),
         };
         let needs = match stored {
             ..=FREE_VALUES_BYTES => 0,
@@ -104,28 +114,45 @@ impl Places {
         Ok(Place { all: self.clone(), taken, made })
     }
 
-    /// The answer, with a place if it is large, whatever it is made of: it is in memory until the client has taken it. One without a place
-    /// is refused (503).
-    pub(crate) fn keep(&self, response: Response) -> Response {
+    /// The answer to a client with this token, with a place if it is large, whatever it is made of: it is in memory until the client has
+    /// taken it. One without a place is refused (503).
+    pub(crate) fn keep(&self, token: Digest, response: Response) -> Response {
         let length = response.body().size_hint().exact().unwrap_or_default();
         if length <= SMALL_VALUES_BYTES {
             return response;
         }
-        let Ok(place) = Arc::clone(&self.large).try_acquire_many_owned(places(length)) else {
+        let Some(place) = self.large.try_places(token, places(length) as usize) else {
             return no_place().into_response();
         };
         let mut response = response.map(|body| {
-            Body::from_stream(unfold((body.into_data_stream(), place), async |(mut body, place)| {
-                let part = body.next().await?;
-                Some((part, (body, place)))
-            }))
+            let parts = Body::into_data_stream(body).map_err(io::Error::other);
+            self.sending.body(token, vec![Arc::new(place)], parts)
         });
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         response
     }
 
-    async fn made(&self, needs: u32, until: Instant) -> Answer<Option<Arc<OwnedSemaphorePermit>>> {
-        if needs == 0 { Ok(None) } else { take(&self.made, needs, until).await.map(Some) }
+    async fn made(&self, needs: u32, until: Instant) -> Answer<Option<KeptPlace>> {
+        if needs == 0 { Ok(None) } else { self.take(&self.made, needs, until).await.map(Some) }
+    }
+
+    /// Waits for so many of these places. Slow clients of others give way meanwhile.
+    async fn take(&self, of: &Fair, places: u32, until: Instant) -> Answer<KeptPlace> {
+        let token = token();
+        let mut place = pin!(of.places(token, places as usize));
+        loop {
+            let next = (Instant::now() + LOOK_AGAIN).min(until);
+            match timeout_at(next, &mut place).await {
+                Ok(Some(place)) => return Ok(Arc::new(place)),
+                Ok(None) => {
+                    return Err(ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended"));
+                }
+                Err(_) if next >= until => return Err(no_place()),
+                Err(_) => {
+                    self.sending.end_slow(token, (places as usize).min(LARGE_ANSWERS_EACH_MIB as usize))
+                }
+            }
+        }
     }
 
     /// The answer with a text that is made of no values of a run.
@@ -135,10 +162,11 @@ impl Places {
     /// 503 with `Retry-After` if it is large, and there is no place for it now.
     pub(crate) fn answer(
         &self,
+        token: Digest,
         media_type: &'static str,
         make: impl FnOnce(&mut Text) -> Answer<()>,
     ) -> Answer<Response> {
-        let mut text = Text::new(&self.large, None);
+        let mut text = Text::new(self, token, None);
         make(&mut text)?;
         match text.unmade() {
             None => Ok(response(text, media_type)),
@@ -149,13 +177,6 @@ impl Places {
 
 fn deadline() -> Instant {
     Instant::now() + LARGE_ANSWER_WAIT
-}
-
-async fn take(of: &Arc<Semaphore>, places: u32, until: Instant) -> Answer<Arc<OwnedSemaphorePermit>> {
-    let places = Arc::clone(of).acquire_many_owned(places);
-    let permit = timeout_at(until, places).await.map_err(|_| no_place())?;
-    let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
-    permit.map_err(ended).map(Arc::new)
 }
 
 fn no_place() -> ApiProblem {
@@ -237,7 +258,7 @@ impl Place {
     ) -> Answer<Response> {
         let (make, until) = (Arc::new(make), deadline());
         loop {
-            let mut text = Text::new(&self.all.large, self.taken.take());
+            let mut text = Text::new(&self.all, token(), self.taken.take());
             let (call, made) = (Arc::clone(&make), self.made.taken.take());
             let text = blocking.run(move || {
                 let _made = made;
@@ -252,7 +273,8 @@ impl Place {
                 Some(Unmade::NoPlace { bytes }) => {
                     // Its places are given back first: two that wait for each other's would wait in vain.
                     drop(text);
-                    self.taken = Some(take(&self.all.large, places(bytes.saturating_mul(2)), until).await?);
+                    self.taken =
+                        Some(self.all.take(&self.all.large, places(bytes.saturating_mul(2)), until).await?);
                     self.made.taken = self.all.made(self.made.needs, until).await?;
                 }
             }
@@ -275,7 +297,8 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::bounds::LARGE_ANSWERS_MIB;
+    use crate::blocking::of_token;
+    use crate::bounds::{LARGE_ANSWERS_MIB, SENT_PER_SECOND, SLOW_AFTER, STUCK_AFTER};
 
     const MIB: u64 = 1 << 20;
     const ALL: usize = LARGE_ANSWERS_MIB as usize;
@@ -306,7 +329,7 @@ mod tests {
         let problem = place(stored, MIB).await.unwrap_err();
         assert_eq!(problem.code(), Code::Kind(ErrorKind::Unavailable));
         drop((alone, answer));
-        assert_eq!(all.made.available_permits(), ALL);
+        assert_eq!(all.made.free(), ALL);
     }
 
     #[tokio::test]
@@ -314,34 +337,37 @@ mod tests {
         let all = Places::default();
         let long = all.of(SMALL_VALUES_BYTES + 1, u64::MAX).await.unwrap();
         let answer = long.answer(&Blocking::default(), JSON, |text| text.json(&[0; 0])).await.unwrap();
-        assert_eq!((all.made.available_permits(), all.large.available_permits()), (ALL, ALL - 64));
+        assert_eq!((all.made.free(), all.large.free()), (ALL, ALL - 64));
         drop(answer);
-        assert_eq!(all.large.available_permits(), ALL);
+        assert_eq!(all.large.free(), ALL);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_long_text_has_a_place_however_short_its_values_are_stored() {
         let (all, blocking) = (Places::default(), Blocking::default());
-        let answer = async |mib| all.of(0, 0).await.unwrap().answer(&blocking, JSON, zeros(mib)).await;
-        let short = answer(1).await.unwrap();
-        assert_eq!(all.large.available_permits(), ALL, "1 MiB needs none");
-        let long = answer(100).await.unwrap();
-        assert_eq!(all.large.available_permits(), ALL - 100);
+        let answer = async |token: &str, mib| {
+            let answer = async { all.of(0, 0).await?.answer(&blocking, JSON, zeros(mib)).await };
+            of_token(Digest::of(token.as_bytes()), answer).await
+        };
+        let short = answer("a", 1).await.unwrap();
+        assert_eq!(all.large.free(), ALL, "1 MiB needs none");
+        let long = answer("a", 100).await.unwrap();
+        assert_eq!(all.large.free(), ALL - 100);
         assert_eq!(long.headers()[CONTENT_LENGTH], (100 * MIB).to_string());
-        let others = [answer(2).await.unwrap(), answer(2).await.unwrap()];
-        let problem = answer(2).await.unwrap_err();
-        assert_eq!(problem.code(), Code::Kind(ErrorKind::Unavailable));
-        assert!(answer(1).await.is_ok());
-        let mut waits = Box::pin(answer(60));
+        let problem = answer("a", 29).await.unwrap_err();
+        assert_eq!(problem.code(), Code::Kind(ErrorKind::Unavailable), "the rest is for others");
+        let others = [answer("b", 2).await.unwrap(), answer("b", 2).await.unwrap()];
+        assert!(answer("c", 1).await.is_ok());
+        let mut waits = Box::pin(answer("c", 60));
         assert!(futures_util::poll!(&mut waits).is_pending());
         drop(others);
         let waited = waits.await.unwrap();
         let bytes: Vec<usize> =
-            long.into_body().into_data_stream().map(|part| part.unwrap().len()).collect().await;
+            long.into_body().into_data_stream().map_ok(|part| part.len()).try_collect().await.unwrap();
         assert_eq!(bytes.iter().sum::<usize>(), 100 << 20);
         assert!(bytes.iter().all(|part| *part <= text::PART), "each is handed over in parts");
         drop((short, waited));
-        assert_eq!(all.large.available_permits(), ALL);
+        assert_eq!(all.large.free(), ALL);
     }
 
     #[tokio::test]
@@ -356,7 +382,7 @@ mod tests {
         let problem = place.answer(&Blocking::default(), JSON, too_long).await.unwrap_err();
         assert_eq!(problem.code(), Code::Kind(ErrorKind::Exhausted));
         assert!(format!("{problem:?}").contains("expected at most 512 MiB"), "{problem:?}");
-        assert_eq!(all.large.available_permits(), ALL);
+        assert_eq!(all.large.free(), ALL);
     }
 
     #[tokio::test]
@@ -382,19 +408,78 @@ mod tests {
     #[tokio::test]
     async fn an_answer_made_of_anything_has_a_place_if_it_is_large() {
         let all = Places::default();
-        let answer = |mib: usize| all.keep(vec![b'0'; mib << 20].into_response());
-        let small = answer(1);
-        assert_eq!(all.large.available_permits(), ALL);
-        let large = [answer(2), answer(100)];
-        assert_eq!(all.large.available_permits(), ALL - 64 - 100);
-        let refused = answer(100);
+        let answer = |token: &str, mib: usize| {
+            all.keep(Digest::of(token.as_bytes()), vec![b'0'; mib << 20].into_response())
+        };
+        let small = answer("a", 1);
+        assert_eq!(all.large.free(), ALL);
+        let large = [answer("a", 2), answer("b", 100)];
+        assert_eq!(all.large.free(), ALL - 64 - 100);
+        let refused = answer("c", 100);
         assert_eq!(refused.status(), 503);
         assert_eq!(refused.into_body().size_hint().exact(), Some(0));
         for (response, bytes) in large.into_iter().zip([2 << 20, 100 << 20]) {
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), bytes);
         }
-        assert_eq!(all.large.available_permits(), ALL);
+        assert_eq!(all.large.free(), ALL);
         drop(small);
+    }
+
+    /// The body of an answer of so many MiB to a client with this token.
+    async fn body(all: &Places, token: &str, mib: u64) -> Answer<axum::body::BodyDataStream> {
+        let zeros = move |text: &mut Text| {
+            (0..mib).for_each(|_| text.bytes(vec![0; MIB as usize]));
+            Ok(())
+        };
+        let answer = async { all.of_text(mib << 20).await?.answer(&Blocking::default(), JSON, zeros).await };
+        Ok(of_token(Digest::of(token.as_bytes()), answer).await?.into_body().into_data_stream())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_gives_way_to_another_ones_answer() {
+        let all = Places::default();
+        let mut slow = body(&all, "a", 190).await.unwrap();
+        let mut first = body(&all, "b", 64).await.unwrap();
+        slow.try_next().await.unwrap();
+        // The second answer of a token does not take the place of the other's, which has more.
+        let other = tokio::spawn({
+            let all = all.clone();
+            async move { body(&all, "b", 60).await }
+        });
+        let start = Instant::now();
+        let mut other = other.await.unwrap().unwrap();
+        let waited = start.elapsed();
+        assert!((SLOW_AFTER..LARGE_ANSWER_WAIT).contains(&waited), "{waited:?}");
+        let error = slow.try_next().await.unwrap_err();
+        assert!(error.to_string().contains("gave way"), "{error}");
+        let mut last = body(&all, "c", 64).await.unwrap();
+        // Nobody would have more than the one who waits, though all of them are slow by now.
+        tokio::time::advance(LARGE_ANSWER_WAIT).await;
+        assert!(body(&all, "c", 128).await.is_err());
+        for left in [&mut first, &mut other, &mut last] {
+            assert!(left.try_next().await.unwrap().is_some());
+        }
+        // Whoever has none does not wait for clients that take next to nothing.
+        tokio::time::advance(STUCK_AFTER).await;
+        assert!(body(&all, "d", 256).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_quick_enough_keeps_its_place() {
+        let all = Places::default();
+        let mut quick = body(&all, "a", 256).await.unwrap();
+        let waits = tokio::spawn({
+            let all = all.clone();
+            async move { body(&all, "b", 2).await.is_ok() }
+        });
+        let mut taken = 0;
+        while let Some(part) = quick.try_next().await.unwrap() {
+            taken += part.len() as u64;
+            let due = Duration::from_secs(1).mul_f64(part.len() as f64 / SENT_PER_SECOND as f64);
+            tokio::time::advance(due).await;
+        }
+        assert_eq!(taken, 256 << 20);
+        assert!(!waits.await.unwrap());
     }
 
     #[test]

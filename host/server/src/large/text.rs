@@ -1,21 +1,22 @@
 //! The text of an answer while it is made: it takes places as it grows, since nobody knows before how long it becomes. The name of a case
 //! may have 128 bytes, and its stored form has one.
 
-use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
+use std::iter;
 use std::mem;
 use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream::unfold;
-use hostel::ErrorKind;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use hostel::{Digest, ErrorKind};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::places;
+use super::{Places, places};
 use crate::bounds::{LARGE_ANSWERS_MIB, LONGEST_TEXT, SMALL_VALUES_BYTES};
+use crate::fair::KeptPlace;
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// The bytes of a part, which are handed to the connection at once.
@@ -30,11 +31,11 @@ pub(crate) struct Text {
     media_type: Option<&'static str>,
     /// The length up to which it has places, or needs none.
     room: u64,
-    large_answers: Arc<Semaphore>,
+    all: Places,
+    /// The token of the client.
+    token: Digest,
     /// The places that it has.
-    taken: Option<Arc<OwnedSemaphorePermit>>,
-    /// Those that it has taken beside them.
-    more: Option<OwnedSemaphorePermit>,
+    taken: Vec<KeptPlace>,
     unmade: Option<Unmade>,
 }
 
@@ -51,20 +52,11 @@ pub(super) enum Unmade {
 }
 
 impl Text {
-    /// An empty text with a place, which takes others from `large_answers`.
-    pub(super) fn new(large_answers: &Arc<Semaphore>, taken: Option<Arc<OwnedSemaphorePermit>>) -> Self {
-        let large_answers = Arc::clone(large_answers);
-        let room = SMALL_VALUES_BYTES;
-        Self {
-            parts: Vec::new(),
-            bytes: 0,
-            media_type: None,
-            room,
-            large_answers,
-            taken,
-            more: None,
-            unmade: None,
-        }
+    /// An empty text for a client with this token, with a place. It takes others of all.
+    pub(super) fn new(all: &Places, token: Digest, taken: Option<KeptPlace>) -> Self {
+        let (all, taken) = (all.clone(), taken.into_iter().collect());
+        let (parts, room) = (Vec::new(), SMALL_VALUES_BYTES);
+        Self { parts, bytes: 0, media_type: None, room, all, token, taken, unmade: None }
     }
 
     /// Writes an object as JSON.
@@ -145,18 +137,12 @@ impl Text {
         if self.bytes > LONGEST_TEXT {
             return Err(Unmade::TooLong);
         }
-        let taken = self.taken.iter().map(|places| places.num_permits());
-        let more = self.more.iter().map(OwnedSemaphorePermit::num_permits);
-        let has = taken.chain(more).sum::<usize>().min(LARGE_ANSWERS_MIB as usize) as u32;
+        let has = self.taken.iter().map(|place| place.number()).sum::<usize>();
+        let has = has.min(LARGE_ANSWERS_MIB as usize) as u32;
         let needs = places(self.bytes).max(has);
         if needs > has {
-            let bytes = self.bytes;
-            let found = Arc::clone(&self.large_answers).try_acquire_many_owned(needs - has);
-            let found = found.map_err(|_| Unmade::NoPlace { bytes })?;
-            match &mut self.more {
-                Some(more) => more.merge(found),
-                None => self.more = Some(found),
-            }
+            let more = self.all.large.try_places(self.token, (needs - has) as usize);
+            self.taken.push(Arc::new(more.ok_or(Unmade::NoPlace { bytes: self.bytes })?));
         }
         // A part of a MiB needs no place of its own, and one that has all needs no more.
         let is_all = needs >= LARGE_ANSWERS_MIB;
@@ -166,20 +152,21 @@ impl Text {
 
     /// The body of the answer, which keeps its places until it was taken.
     pub(super) fn into_body(mut self) -> Body {
-        let places = (self.taken.take(), self.more.take());
-        let parts = mem::take(&mut self.parts);
-        if let ([_] | [], (None, None)) = (parts.as_slice(), &places) {
+        let (places, parts) = (mem::take(&mut self.taken), mem::take(&mut self.parts));
+        if let ([_] | [], []) = (parts.as_slice(), places.as_slice()) {
             return Body::from(parts.into_iter().next().unwrap_or_default());
         }
-        let parts = parts.into_iter().map(Bytes::from);
-        let rest = unfold((parts, Bytes::new(), places), async |(mut parts, mut rest, places)| {
-            if rest.is_empty() {
-                rest = parts.find(|part| !part.is_empty())?;
-            }
-            let part = rest.split_to(PART.min(rest.len()));
-            Some((Ok::<_, Infallible>(part), (parts, rest, places)))
+        let parts = stream::iter(parts.into_iter().map(Bytes::from)).flat_map(|mut rest| {
+            stream::iter(iter::from_fn(move || {
+                let part = rest.split_to(PART.min(rest.len()));
+                (!part.is_empty()).then_some(Ok(part))
+            }))
         });
-        Body::from_stream(rest)
+        if places.is_empty() {
+            Body::from_stream(parts)
+        } else {
+            self.all.sending.body(self.token, places, parts)
+        }
     }
 }
 

@@ -109,8 +109,7 @@ fn maps_that_never_end_leave_turns_for_the_requests_of_others() {
         .collect();
     let run = format!("{padding}{}", json!({ "task": task, "args": [1, 2] }));
     for _ in 0..20 {
-        let request = Request::new(server.address, "POST", "/api/v1/runs");
-        let request = request.header("Authorization", &format!("Bearer {modest}"));
+        let request = server.bearer(&modest, "POST", "/api/v1/runs");
         let stored = request.body("application/json", &run).send();
         assert_eq!(stored.status, 201, "{stored:?}");
     }

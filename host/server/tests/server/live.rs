@@ -64,9 +64,14 @@ fn events_are_live_and_can_be_resumed() {
 #[test]
 fn streams_have_a_bound_and_say_goodbye() {
     let server = Running::start();
-    let mut open: Vec<_> = (0..64).map(|_| server.request("GET", "/api/v1/events").stream()).collect();
-    assert!(open.iter().all(|stream| stream.status == 200));
+    let other = server.token_with("other", &["read"]);
+    let mut open: Vec<_> = (0..32).map(|_| server.request("GET", "/api/v1/events").stream()).collect();
     server.get("/api/v1/events").problem(429, "too-many-requests");
+    // One token leaves some to others.
+    let of_other = || server.bearer(&other, "GET", "/api/v1/events");
+    open.extend((0..32).map(|_| of_other().stream()));
+    assert!(open.iter().all(|stream| stream.status == 200));
+    of_other().send().problem(429, "too-many-requests");
     let reader = thread::spawn(move || {
         let last = open.last_mut().unwrap();
         String::from_utf8(last.chunk().unwrap()).unwrap()

@@ -64,7 +64,12 @@ impl Running {
 
     /// A request with the first token.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(self.address, method, path).header("Authorization", &format!("Bearer {}", self.token))
+        self.bearer(&self.token, method, path)
+    }
+
+    /// A request with this token.
+    pub(crate) fn bearer(&self, token: &str, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path).header("Authorization", &format!("Bearer {token}"))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
