@@ -14,27 +14,75 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 101;
 
 /// What the kernel counts processor time in, nearly everywhere.
 const TICK: Duration = Duration::from_millis(10);
 
 fn main() {
     let data = tempfile::tempdir().expect("a directory");
+    let has_wasmtime = Command::new("wasmtime").arg("--version").output().is_ok();
     println!("| what | wall, median | processor time, mean |\n|---|---|---|");
     for (name, path) in
         [("a component of 200 bytes", hostel_guests::wat::ADD_ONE), ("a guest in Rust", hostel_guests::ARITH)]
     {
-        print(&format!("`hostel run`, {name}, cold"), || {
+        let cold = || {
             fs::remove_dir_all(data.path()).expect("the directory is there");
             hostel(path, data.path())
-        });
-        print(&format!("`hostel run`, {name}, compiled already"), || hostel(path, data.path()));
-        if Command::new("wasmtime").arg("--version").output().is_ok() {
-            print(&format!("`wasmtime run --invoke`, {name}, compiled already"), || wasmtime(path));
+        };
+        let [cold] = in_turns([&cold]);
+        cold.print(&format!("`hostel run`, {name}, cold"));
+        let (hostel, wasmtime) = (|| hostel(path, data.path()), || wasmtime(path));
+        if has_wasmtime {
+            let [hostel, wasmtime] = in_turns([&hostel, &wasmtime]);
+            hostel.print(&format!("`hostel run`, {name}, compiled already"));
+            wasmtime.print(&format!("`wasmtime run --invoke`, {name}, compiled already"));
+            let ratio = median(hostel.walls.iter().zip(&wasmtime.walls).map(|(a, b)| a.div_duration_f64(*b)));
+            let processor = hostel.processor.div_duration_f64(wasmtime.processor);
+            println!("| the first to the second, {name} | {ratio:.2} × | {processor:.2} × |");
+        } else {
+            let [hostel] = in_turns([&hostel]);
+            hostel.print(&format!("`hostel run`, {name}, compiled already"));
         }
     }
-    print("`true`, to compare", || Command::new("true"));
+    let [nothing] = in_turns([&|| Command::new("true")]);
+    nothing.print("`true`, to compare");
+}
+
+/// What the runs of a command took.
+struct Measured {
+    walls: Vec<Duration>,
+    processor: Duration,
+}
+
+/// Runs commands one after the other, again and again, after one run of each that does not count.
+fn in_turns<const N: usize>(commands: [&dyn Fn() -> Command; N]) -> [Measured; N] {
+    let mut measured = commands.map(|command| {
+        run(&mut command());
+        Measured { walls: Vec::new(), processor: Duration::ZERO }
+    });
+    for _ in 0..ROUNDS {
+        for (command, measured) in commands.iter().zip(&mut measured) {
+            let before = children();
+            measured.walls.push(run(&mut command()));
+            measured.processor += children() - before;
+        }
+    }
+    measured
+}
+
+impl Measured {
+    fn print(&self, what: &str) {
+        let wall = median(self.walls.iter().map(Duration::as_secs_f64)) * 1e3;
+        let processor = self.processor.as_secs_f64() * 1e3 / ROUNDS as f64;
+        println!("| {what} | {wall:.1} ms | {processor:.1} ms |");
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn hostel(path: &str, data: &Path) -> Command {
@@ -47,15 +95,6 @@ fn wasmtime(path: &str) -> Command {
     let mut command = Command::new("wasmtime");
     command.args(["run", "-C", "cache=y", "--invoke", "add-one(41)", path]);
     command
-}
-
-fn print(what: &str, command: impl Fn() -> Command) {
-    run(&mut command());
-    let before = children();
-    let mut walls: Vec<_> = (0..ROUNDS).map(|_| run(&mut command())).collect();
-    let processor = (children() - before) / u32::try_from(ROUNDS).expect("few");
-    walls.sort();
-    println!("| {what} | {:.1} ms | {:.1} ms |", ms(walls[ROUNDS / 2]), ms(processor));
 }
 
 fn run(command: &mut Command) -> Duration {
@@ -72,8 +111,4 @@ fn children() -> Duration {
     let ticks: u32 =
         after_name.split_whitespace().skip(13).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
     TICK * ticks
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

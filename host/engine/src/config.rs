@@ -47,6 +47,9 @@ const MOST_WARM_PLACES: u32 = 64;
 /// The smallest pool worth having.
 const FEWEST_INSTANCES: u32 = 16;
 
+/// The fewest stacks where one instance may need several: an async function has one of its own while it waits.
+const FEWEST_STACKS_IF_ASYNC: u32 = 128;
+
 /// How much more of its stack a guest needs whose code was compiled quickly: values do not stay in registers. What overflows here
 /// would overflow there too, or nearly.
 pub(crate) const QUICK_STACK_FACTOR: usize = 4;
@@ -172,7 +175,7 @@ pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Resul
     loop {
         let mut config = settings(flavor);
         config.consume_fuel(options.count_fuel);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor, instances)));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => return Ok((engine, instances)),
             Err(_) if instances > FEWEST_INSTANCES => instances /= 2,
@@ -200,7 +203,7 @@ pub(crate) fn warm_engine(
     let places = warm_places(options).max(1);
     let mut config = settings(flavor);
     config.consume_fuel(options.count_fuel);
-    let mut pool = pool(places);
+    let mut pool = pool(flavor, places);
     pool.total_memories(places * WARM_MEMORIES)
         .total_tables(places * WARM_TABLES)
         .total_core_instances(places * CORE_INSTANCES_PER_COMPONENT)
@@ -240,12 +243,13 @@ fn settings(flavor: Flavor) -> Config {
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+fn pool(flavor: Flavor, instances: u32) -> PoolingAllocationConfig {
+    let stacks = if flavor == Flavor::Full { instances.max(FEWEST_STACKS_IF_ASYNC) } else { instances };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_memories(instances)
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
-        .total_stacks(instances)
+        .total_stacks(stacks)
         // A component is several core instances; they cost nothing until they exist.
         .total_core_instances(instances.saturating_mul(16))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)

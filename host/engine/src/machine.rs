@@ -3,11 +3,14 @@
 /// The assumption if the system does not provide the value.
 const USUAL_MEMORY_BYTES: u64 = 8 << 30;
 
-/// The memory that this process may use, in bytes: that of the machine, or of the control group of the process.
+/// The memory that this process may use, in bytes: that of the machine, or of the control group of the process. It is looked up once.
 #[cfg(target_os = "linux")]
 pub(crate) fn memory_bytes() -> u64 {
-    let machine = nix::sys::sysinfo::sysinfo().map_or(USUAL_MEMORY_BYTES, |info| info.ram_total());
-    group_limit().map_or(machine, |limit| limit.min(machine))
+    static BYTES: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *BYTES.get_or_init(|| {
+        let machine = nix::sys::sysinfo::sysinfo().map_or(USUAL_MEMORY_BYTES, |info| info.ram_total());
+        group_limit().map_or(machine, |limit| limit.min(machine))
+    })
 }
 
 /// The memory that this process may use, in bytes, as an assumption.

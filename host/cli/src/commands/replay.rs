@@ -23,8 +23,8 @@ use crate::runtime;
 use crate::ui::Ui;
 use crate::ui::text::one_line;
 
-/// Room for one run: a component may consist of this many modules, each with its own memory.
-const INSTANCES: u32 = 128;
+/// Room for one run: a component may have this many memories.
+const INSTANCES: u32 = 16;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\

@@ -33,8 +33,8 @@ use crate::stdin;
 use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
-/// Room for one run: a component may consist of this many modules, each with its own memory.
-const INSTANCES: u32 = 128;
+/// Room for one run: a component may have this many memories.
+const INSTANCES: u32 = 16;
 
 /// How long an interrupted run may take to stop.
 const GRACE: Duration = Duration::from_secs(2);
