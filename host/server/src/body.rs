@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use hostel::{ErrorKind, bytes_text};
 use http::HeaderMap;
@@ -11,7 +11,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::bounds::{BODY_RATE, BODY_TIME, CHUNK_TIME};
+use crate::blocking::token;
+use crate::bounds::{BODY_RATE, BODY_TIME, CHUNK_TIME, COLLECTED_FREE};
+use crate::fair::{Fair, KeptPlace};
+use crate::long_calls;
 use crate::peers::GaveWay;
 use crate::problem::{Answer, ApiProblem, Code};
 
@@ -34,6 +37,11 @@ impl Parts {
             return Err(too_large(most));
         }
         Ok(Self { body, left: most, most, waited: Duration::ZERO })
+    }
+
+    /// The most bytes that may come: its length if it says so.
+    pub(crate) fn longest(&self) -> u64 {
+        self.body.size_hint().upper().map_or(self.most, |length| length.min(self.most))
     }
 
     /// The next part; `None` at the end.
@@ -61,13 +69,17 @@ impl Parts {
         (BODY_TIME + Duration::from_secs(received / BODY_RATE)).saturating_sub(self.waited)
     }
 
-    /// All of it.
-    pub(crate) async fn whole(mut self) -> Answer<Bytes> {
+    /// All of it, with the place in memory that it has if it is long.
+    pub(crate) async fn whole(mut self, collected: &Fair) -> Answer<(Bytes, Option<KeptPlace>)> {
+        let place = match self.longest() {
+            ..=COLLECTED_FREE => None,
+            _ => Some(long_calls::place(collected, token()).await?),
+        };
         let mut whole = BytesMut::new();
         while let Some(part) = self.next().await? {
             whole.extend_from_slice(&part);
         }
-        Ok(whole.freeze())
+        Ok((whole.freeze(), place))
     }
 }
 
@@ -147,17 +159,34 @@ mod tests {
     async fn a_body_comes_at_a_rate_or_in_a_short_time() {
         let second = Duration::from_secs(1);
         let parts = 40;
-        assert_eq!(body(parts, 1, second).whole().await.unwrap().len(), parts);
-        let at_rate = body(1_000, BODY_RATE as usize, second).whole().await.unwrap();
+        assert_eq!(body(parts, 1, second).whole(&Fair::new(1)).await.unwrap().0.len(), parts);
+        let at_rate = body(1_000, BODY_RATE as usize, second).whole(&Fair::new(1)).await.unwrap().0;
         assert_eq!(at_rate.len(), 1_000 * BODY_RATE as usize);
         let began = Instant::now();
-        let problem = body(1_000, 1, 50 * second).whole().await.unwrap_err();
+        let problem = body(1_000, 1, 50 * second).whole(&Fair::new(1)).await.unwrap_err();
         assert_eq!(problem.code(), Code::TooSlow);
         assert!(problem.detail().starts_with("the body comes too slowly"), "{}", problem.detail());
         assert_eq!(began.elapsed(), BODY_TIME);
-        let problem = body(2, 1 << 20, CHUNK_TIME + second).whole().await.unwrap_err();
+        let problem = body(2, 1 << 20, CHUNK_TIME + second).whole(&Fair::new(1)).await.unwrap_err();
         assert_eq!(problem.code(), Code::TooSlow);
         assert!(problem.detail().starts_with("no part of the body came"), "{}", problem.detail());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_body_has_a_place_while_it_comes_and_is_read() {
+        let (collected, second) = (Fair::new(1), Duration::from_secs(1));
+        // Nobody knows how long it becomes.
+        let mut long = Box::pin(body(100, BODY_RATE as usize, second).whole(&collected));
+        assert!(futures_util::poll!(&mut long).is_pending());
+        let problem = body(1, 1, second).whole(&collected).await.unwrap_err();
+        assert_eq!(problem.code(), Code::Kind(ErrorKind::Unavailable));
+        let short = |bytes| Parts::new(&HeaderMap::new(), Body::from(vec![b'x'; bytes]), u64::MAX).unwrap();
+        let (whole, place) = short(COLLECTED_FREE as usize).whole(&collected).await.unwrap();
+        assert!(whole.len() == COLLECTED_FREE as usize && place.is_none());
+        let (whole, place) = long.await.unwrap();
+        assert_eq!((whole.len(), collected.free()), (100 * BODY_RATE as usize, 0));
+        drop(place);
+        assert!(short(COLLECTED_FREE as usize + 1).whole(&collected).await.unwrap().1.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,10 @@ use utoipa::ToSchema;
 
 /// The most bytes of a JSON body.
 pub(crate) const JSON_BYTES: usize = 1 << 20;
+/// The most bodies, or lines, with more than [`COLLECTED_FREE`] bytes of JSON that come in at once, and are in memory meanwhile.
+pub(crate) const COLLECTED: usize = 64;
+/// The most bytes of JSON of which any number may come in at once.
+pub(crate) const COLLECTED_FREE: u64 = 64 << 10;
 /// The most bytes of JSON that any number of requests may have read at once.
 pub(crate) const SHORT_JSON_BYTES: usize = 4 << 10;
 /// The most fields that may be left out in the arguments of such a request. Each costs as much as some hundred bytes of JSON.
@@ -49,6 +53,10 @@ pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
 pub(crate) const BLOB_BYTES: u64 = 256 << 20;
 /// The most uploaded values that are stored.
 pub(crate) const VALUE_FILES: usize = 10_000;
+/// The most MiB of uploads that come in at once, as files without a name. How long they take is up to their clients.
+pub(crate) const INCOMING_MIB: u64 = 4_096;
+/// The most MiB of one token.
+pub(crate) const INCOMING_EACH_MIB: u64 = INCOMING_MIB / 2;
 /// The most bytes of all uploaded values.
 pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
 /// The most requests with uploaded values that are handled at once: each has its values in memory several times.

@@ -47,9 +47,11 @@ impl<T: Members + Send + 'static> FromRequest<Arc<App>> for JsonBody<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Answer<Self> {
         let (head, body) = request.into_parts();
         check_type(&head.headers, &["application/json"])?;
-        let body = Parts::new(&head.headers, body, JSON_BYTES as u64)?.whole().await?;
+        let body = Parts::new(&head.headers, body, JSON_BYTES as u64)?;
+        let (body, place) = body.whole(&app.long_calls.collected).await?;
         let turn = Turn::for_bytes(app, body.len()).await?;
         let body = turn.run(app, move || read(&body)).await?;
+        drop(place);
         Ok(Self(body, turn))
     }
 }

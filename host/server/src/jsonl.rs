@@ -2,8 +2,11 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::blocking::token;
 use crate::body::Parts;
-use crate::bounds::JSON_BYTES;
+use crate::bounds::{COLLECTED_FREE, JSON_BYTES};
+use crate::fair::{Fair, KeptPlace};
+use crate::long_calls;
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// The lines of a body. Empty ones are left out.
@@ -12,18 +15,24 @@ pub(crate) struct Lines {
     parts: Parts,
     /// What came after the last line that was returned: never much more than a line.
     rest: BytesMut,
+    /// Places for it if it is long, and the one that it has.
+    collected: Fair,
+    place: Option<KeptPlace>,
     /// How much of it has no end of a line.
     searched: usize,
     is_over: bool,
 }
 
 impl Lines {
-    pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, rest: BytesMut::new(), searched: 0, is_over: false }
+    /// The lines of a body, of which a long one takes a place in memory.
+    pub(crate) fn new(parts: Parts, collected: &Fair) -> Self {
+        let collected = collected.clone();
+        Self { parts, rest: BytesMut::new(), collected, place: None, searched: 0, is_over: false }
     }
 
     /// The next line; `None` at the end.
     pub(crate) async fn next(&mut self) -> Answer<Option<Bytes>> {
+        self.place = self.place.take().filter(|_| self.rest.len() as u64 > COLLECTED_FREE);
         loop {
             if let Some(line) = self.take()? {
                 if !line.trim_ascii().is_empty() {
@@ -33,6 +42,10 @@ impl Lines {
                 return Ok(None);
             } else if let Some(part) = self.parts.next().await? {
                 self.rest.extend_from_slice(&part);
+                let is_long = self.rest.len() as u64 > COLLECTED_FREE;
+                if is_long && self.place.is_none() {
+                    self.place = Some(long_calls::place(&self.collected, token()).await?);
+                }
             } else {
                 self.is_over = true;
             }
@@ -73,7 +86,7 @@ mod tests {
     async fn lines(parts: Vec<&'static [u8]>) -> Answer<Vec<Bytes>> {
         let parts = stream::iter(parts.into_iter().map(Ok::<_, std::convert::Infallible>));
         let parts = Parts::new(&HeaderMap::new(), Body::from_stream(parts), u64::MAX).unwrap();
-        let (mut lines, mut all) = (Lines::new(parts), Vec::new());
+        let (mut lines, mut all) = (Lines::new(parts, &Fair::new(1)), Vec::new());
         while let Some(line) = lines.next().await? {
             all.push(line);
         }
@@ -86,6 +99,19 @@ mod tests {
         assert_eq!(found, ["{\"a\":1}", "[2]\r", "3", "4"]);
         assert_eq!(lines(vec![]).await.unwrap(), [""; 0]);
         assert_eq!(lines(vec![b"\n \n"]).await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_long_line_has_a_place_until_the_next_one_is_asked_for() {
+        let collected = Fair::new(1);
+        let part: &'static [u8] = &[b'x'; COLLECTED_FREE as usize];
+        let parts = stream::iter([part, b"x\nshort\n"].map(Ok::<_, std::convert::Infallible>));
+        let parts = Parts::new(&HeaderMap::new(), Body::from_stream(parts), u64::MAX).unwrap();
+        let mut lines = Lines::new(parts, &collected);
+        assert_eq!(lines.next().await.unwrap().unwrap().len(), part.len() + 1);
+        assert_eq!(collected.free(), 0);
+        assert_eq!(lines.next().await.unwrap().unwrap(), "short");
+        assert_eq!(collected.free(), 1);
     }
 
     #[tokio::test]

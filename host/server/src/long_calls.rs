@@ -7,8 +7,8 @@ use hostel::{Digest, ErrorKind};
 use tokio::time::timeout;
 
 use crate::bounds::{
-    BODIES, GAPPED_MAPS, LONG_MAPS, MAP_BATCHES, RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES,
-    TURN_WAIT,
+    BODIES, COLLECTED, GAPPED_MAPS, INCOMING_EACH_MIB, INCOMING_MIB, LONG_MAPS, MAP_BATCHES, RUNS_CHANGED,
+    RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT,
 };
 use crate::fair::{Fair, KeptPlace};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -32,6 +32,10 @@ pub(crate) struct LongCalls {
     pub(crate) map_batches: Fair,
     /// Maps whose rows have long arguments in common. How long they take is up to their clients, so one token does not get all places.
     pub(crate) long_maps: Fair,
+    /// A place for each MiB of the uploads that come in.
+    pub(crate) incoming: Fair,
+    /// Long JSON that comes in.
+    pub(crate) collected: Fair,
     /// Lists and counts that look at many runs, lines or cached results for what matches.
     pub(crate) scans: Fair,
 }
@@ -42,8 +46,22 @@ impl Default for LongCalls {
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
         let [changes, map_batches, bodies] = [RUNS_CHANGED, MAP_BATCHES, BODIES].map(Fair::new);
         // They are kept while clients send, or while a large answer waits for clients that take others.
-        let [long_maps, runs] = [LONG_MAPS, RUNS_READ].map(|most| Fair::with_most_each(most, most / 2));
-        Self { bodies, long_maps, schedules, timelines, rows, runs, changes, map_batches, scans }
+        let [collected, long_maps, runs] =
+            [COLLECTED, LONG_MAPS, RUNS_READ].map(|most| Fair::with_most_each(most, most / 2));
+        let incoming = Fair::with_most_each(INCOMING_MIB as usize, INCOMING_EACH_MIB as usize);
+        Self {
+            bodies,
+            collected,
+            incoming,
+            long_maps,
+            schedules,
+            timelines,
+            rows,
+            runs,
+            changes,
+            map_batches,
+            scans,
+        }
     }
 }
 
@@ -53,8 +71,17 @@ impl Default for LongCalls {
 ///
 /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
 pub(crate) async fn place(places: &Fair, token: Digest) -> Answer<KeptPlace> {
+    self::places(places, token, 1).await
+}
+
+/// Waits for so many places for a request of this token.
+///
+/// # Errors
+///
+/// As [`place`].
+pub(crate) async fn places(places: &Fair, token: Digest, number: usize) -> Answer<KeptPlace> {
     let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
-    let place = timeout(TURN_WAIT, places.place(token)).await;
+    let place = timeout(TURN_WAIT, places.places(token, number)).await;
     let place = place.map_err(|_| unavailable("others are being answered").hint("try again later"))?;
     place.map(Arc::new).ok_or_else(|| unavailable("the server has ended"))
 }

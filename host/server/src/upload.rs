@@ -11,7 +11,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 
 use crate::app::App;
+use crate::blocking::token;
 use crate::body::{Parts, check_type};
+use crate::fair::KeptPlace;
+use crate::long_calls;
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A body that was received.
@@ -20,9 +23,11 @@ pub(crate) struct Received {
     file: File,
     digest: Digest,
     length: u64,
+    /// For as long as the file is there.
+    _place: KeptPlace,
 }
 
-/// Receives a body of one of these types and of at most so many bytes.
+/// Receives a body of one of these types and of at most so many bytes, when there is room for it among the others that come in.
 pub(crate) async fn receive(
     app: &Arc<App>,
     headers: &HeaderMap,
@@ -32,6 +37,8 @@ pub(crate) async fn receive(
 ) -> Answer<Received> {
     check_type(headers, types)?;
     let mut parts = Parts::new(headers, body, most)?;
+    let mib = parts.longest().div_ceil(1 << 20).max(1);
+    let place = long_calls::places(&app.long_calls.incoming, token(), mib as usize).await?;
     let spool = app.spool.clone();
     let file = app.blocking.run(move || tempfile::tempfile_in(spool).map_err(Spool)).await?;
     let mut file = tokio::fs::File::from_std(file);
@@ -44,7 +51,7 @@ pub(crate) async fn receive(
     }
     file.flush().await.map_err(Spool)?;
     let file = file.into_std().await;
-    Ok(Received { file, digest: Digest::from_bytes(hash.finalize().into()), length })
+    Ok(Received { file, digest: Digest::from_bytes(hash.finalize().into()), length, _place: place })
 }
 
 impl Received {

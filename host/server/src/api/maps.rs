@@ -174,9 +174,11 @@ struct Sent<'a> {
 impl<'a> Sent<'a> {
     /// All rows in one object.
     async fn json(self, body: Body) -> Answer<Rows<'a>> {
-        let body = Parts::new(self.headers, body, JSON_BYTES as u64)?.whole().await?;
+        let body = Parts::new(self.headers, body, JSON_BYTES as u64)?;
+        let (body, place) = body.whole(&self.app.long_calls.collected).await?;
         let turn = Turn::for_bytes(self.app, body.len()).await?;
         let mut request: MapRequest = turn.run(self.app, move || read(&body)).await?;
+        drop(place);
         let given = std::mem::take(&mut request.rows);
         let turn = turn.for_one_of(given.len());
         let mut rows = Rows::begin(self.app, self.identity, request, self.trace).await?;
@@ -190,7 +192,7 @@ impl<'a> Sent<'a> {
     async fn json_lines(self, body: Body) -> Answer<Rows<'a>> {
         let app = self.app;
         check_type(self.headers, &JSON_LINES)?;
-        let mut lines = Lines::new(Parts::new(self.headers, body, u64::MAX)?);
+        let mut lines = Lines::new(Parts::new(self.headers, body, u64::MAX)?, &app.long_calls.collected);
         let first = lines.next().await?.ok_or_else(|| {
             ApiProblem::new(
                 Code::Malformed,

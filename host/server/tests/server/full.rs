@@ -88,6 +88,37 @@ fn the_token_with_most_waiting_requests_gives_way() {
 }
 
 #[test]
+fn uploads_that_never_end_leave_room_for_those_of_others() {
+    let server = Running::start();
+    let [greedy, modest] = ["greedy", "modest"].map(|name| server.token_with(name, &["run"]));
+    // As many as one token may have. None has a byte.
+    let length = 256 << 20;
+    let uploads: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = format!(
+                "POST /api/v1/blobs HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {greedy}\r\nExpect: 100-continue\r\n\
+                 Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n",
+                server.address
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            // It asks for the body when it has a place for it.
+            let mut line = [0; 25];
+            stream.read_exact(&mut line).unwrap();
+            assert!(line.starts_with(b"HTTP/1.1 100"));
+            stream
+        })
+        .collect();
+    let upload =
+        |token| server.bearer(token, "POST", "/api/v1/blobs").body("application/octet-stream", "x").send();
+    assert_eq!(upload(&modest).status, 201);
+    let waited = upload(&greedy);
+    waited.problem(503, "unavailable");
+    assert!(waited.header("retry-after").is_some());
+    drop(uploads);
+}
+
+#[test]
 fn maps_that_never_end_leave_turns_for_the_requests_of_others() {
     let server = Running::start();
     let task = format!("{}#add", server.upload(hostel_guests::ARITH));
