@@ -18,7 +18,7 @@ pub struct BatchObject {
     pub batch: u64,
     /// `cancel`, `retry`, `seen` or `delete`.
     pub action: Cow<'static, str>,
-    /// Which runs, as text; times ago have become instants.
+    /// Which runs, as text; times ago have become instants. A filter by error or input needs the scope `read:values`.
     pub filter: String,
     /// `running`, `finished`, or `stopped` before it had acted on all.
     pub state: Cow<'static, str>,

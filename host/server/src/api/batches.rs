@@ -67,6 +67,9 @@ struct BatchAnswer {
     failed_runs: Vec<String>,
 }
 
+/// What stands for a filter by error or input, for those who may not see values.
+const HIDDEN: &str = "the token has no scope read:values, which shows the filter";
+
 /// All batches.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchList {
@@ -75,10 +78,15 @@ struct BatchList {
 }
 
 impl BatchAnswer {
-    fn new(app: &App, batch: &Batch) -> Self {
+    /// The batch, as far as the token may see it.
+    fn new(app: &App, batch: &Batch, identity: &Identity) -> Self {
         let matched = app.batches.matched(batch.id);
+        let mut object = BatchObject::from(batch);
+        if batch.filter.looks_at_values() && !identity.scopes.allow(Scope::ReadValues) {
+            HIDDEN.clone_into(&mut object.filter);
+        }
         Self {
-            batch: BatchObject::from(batch),
+            batch: object,
             matched: matched.map(|(matched, _)| matched),
             more: matched.is_some_and(|(_, more)| more),
             failed_runs: batch.refused.iter().map(ToString::to_string).collect(),
@@ -120,7 +128,8 @@ async fn post_batch(
     }
     let batch = app.journal(move |journal| journal.start_batch(now(), action, &filter)).await?;
     app.batches.add(batch.clone(), (matched, more));
-    let mut response = (StatusCode::ACCEPTED, Json(BatchAnswer::new(&app, &batch))).into_response();
+    let mut response =
+        (StatusCode::ACCEPTED, Json(BatchAnswer::new(&app, &batch, &identity))).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/batches/{}", batch.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -130,19 +139,24 @@ async fn post_batch(
 /// List batches, the newest first
 #[utoipa::path(get, path = "/batches", operation_id = "list_batches", tag = "batches",
     responses((status = 200, description = "All that are stored", body = BatchList)), security(("token" = ["read"])))]
-async fn list_batches(State(app): State<Arc<App>>) -> Answer<Json<BatchList>> {
+async fn list_batches(State(app): State<Arc<App>>, identity: Identity) -> Answer<Json<BatchList>> {
     let batches = app.journal(Journal::batches).await?;
-    Ok(Json(BatchList { items: batches.iter().map(|batch| BatchAnswer::new(&app, batch)).collect() }))
+    let items = batches.iter().map(|batch| BatchAnswer::new(&app, batch, &identity));
+    Ok(Json(BatchList { items: items.collect() }))
 }
 
 /// Show how far a batch is
 #[utoipa::path(get, path = "/batches/{batch}", operation_id = "get_batch", tag = "batches",
     params(("batch" = u64, Path, description = "Its number")),
     responses((status = 200, description = "The batch", body = BatchAnswer)), security(("token" = ["read"])))]
-async fn get_batch(State(app): State<Arc<App>>, Path(batch): Path<String>) -> Answer<Json<BatchAnswer>> {
+async fn get_batch(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(batch): Path<String>,
+) -> Answer<Json<BatchAnswer>> {
     let id = read_id(&batch)?;
     let batch = app.journal(move |journal| journal.batch(id)).await?;
-    Ok(Json(BatchAnswer::new(&app, &batch)))
+    Ok(Json(BatchAnswer::new(&app, &batch, &identity)))
 }
 
 /// Stop a batch
@@ -160,7 +174,7 @@ async fn stop_batch(
     let found = app.journal(move |journal| journal.batch(id)).await?;
     identity.require(needed(found.action))?;
     let batch = app.journal(move |journal| journal.stop_batch(now(), id)).await?;
-    Ok(Json(BatchAnswer::new(&app, &batch)))
+    Ok(Json(BatchAnswer::new(&app, &batch, &identity)))
 }
 
 fn read_id(text: &str) -> Answer<BatchId> {

@@ -153,6 +153,17 @@ fn what_no_batch_can_do_is_refused_or_left_out() {
     assert_eq!(post("retry", "state:failed").problem(403, "missing-scope")["scope"], "run");
     assert_eq!(post("seen", "state:failed").problem(403, "missing-scope")["scope"], "cancel");
 
+    // Words of a filter by error or input are values, also those of another token.
+    for (filter, is_hidden) in [("in:name=secret", true), ("error:secret", true), ("state:Failed!", false)] {
+        let batch = start(&server, "seen", filter).json()["batch"].clone();
+        let shown = |path: &str| server.bearer(&reader, "GET", path).send().json();
+        let of_reader = shown(&format!("/api/v1/batches/{batch}"))["filter"].clone();
+        assert_eq!(of_reader, shown("/api/v1/batches")["items"][0]["filter"]);
+        assert_eq!(of_reader.as_str().unwrap().contains("read:values"), is_hidden, "{of_reader}");
+        assert!(!of_reader.as_str().unwrap().contains("secret"));
+        assert_eq!(server.get(&format!("/api/v1/batches/{batch}")).json()["filter"], filter);
+    }
+
     // A run that no worker has executed, as the history of the command has them.
     let journal = SqliteJournal::open(server.dir()).unwrap();
     let at = Timestamp::from(std::time::SystemTime::now());
