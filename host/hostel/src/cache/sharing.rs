@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{CacheEntry, CacheKey};
+use hostel_core::{CacheEntry, CacheKey, Value};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -54,13 +54,28 @@ impl Cache {
         wanted: CacheQuery<'_>,
         own: (Arc<str>, impl FnOnce() -> Option<Arc<str>>),
     ) -> Result<CacheMatch, CacheMiss> {
-        let (entry, mut found) = Self::first_of(entries, key, wanted, RemoteLayer::NAME)?;
+        let found = Self::first_of(entries, key, wanted, RemoteLayer::NAME);
+        let (entry, mut found) = found.inspect_err(|_| self.distrust(entries, key, &wanted))?;
         // The layer provides its own name; the one in the record is not trusted.
         found.hit.origin = None;
         let origin = self.remote.as_ref().map(|remote| Arc::clone(remote.name()));
         let (task, recipe) = own;
         self.put_back(key, &CacheEntry { task, recipe: recipe(), origin, ..entry });
         Ok(found)
+    }
+
+    /// Lets the next result replace what the remote layer has under `key`, if the value of some entry is damaged or of another type: no run
+    /// can use it.
+    fn distrust(&self, entries: &[CacheEntry], key: &CacheKey, wanted: &CacheQuery<'_>) {
+        let is_useless = |entry: &CacheEntry| {
+            let is_read = entry.size_bytes() <= wanted.longest;
+            is_read && Value::from_canonical(&entry.value).ok().is_none_or(|(ty, _)| ty != *wanted.ty)
+        };
+        if let Some(remote) = &self.remote
+            && entries.iter().any(is_useless)
+        {
+            remote.distrust(key);
+        }
     }
 
     /// Stores an entry in the remote layer; does not block.

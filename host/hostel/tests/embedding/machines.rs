@@ -8,8 +8,8 @@ use futures_executor::block_on;
 use hostel::object_store::memory::InMemory;
 use hostel::object_store::{self, ObjectStoreExt};
 use hostel::{
-    CacheEntry, CachePolicy, Event, Host, LookUp, RemoteCache, Shutdown, State, Task, TaskFuture, Type,
-    Value, VerifyOptions, args,
+    CacheEntry, CacheKey, CachePolicy, Event, Host, LookUp, RemoteCache, Shutdown, State, Task, TaskFuture,
+    Type, Value, VerifyOptions, args,
 };
 use hostel_core::CacheRecord;
 use hostel_guests::ARITH;
@@ -243,6 +243,31 @@ fn a_remote_record_does_not_say_what_is_computed_again() {
     let verified = block_on(host.verify_cache(VerifyOptions::new(10).only_from_remote())).unwrap();
     let [different] = &verified.different[..] else { panic!("{verified:?}") };
     assert_eq!((&*different.kept, &*different.found), ("80", "42"));
+}
+
+/// Replaces the value of the only entry in the bucket, and everything that says so.
+fn replace(bucket: &InMemory, key: CacheKey, value: Arc<[u8]>) {
+    let hex = key.to_string();
+    let path = object_store::path::Path::from(format!("results/v1/entries/{}/{hex}", &hex[..2]));
+    let object = block_on(async { bucket.get(&path).await.unwrap().bytes().await.unwrap() });
+    let entry = CacheRecord::read(&object[8..], &key).unwrap().complete().unwrap();
+    let (record, _) = CacheEntry { value, ..entry }.to_record(&key);
+    let object = [&(record.len() as u64).to_le_bytes()[..], &record].concat();
+    block_on(bucket.put(&path, object.into())).unwrap();
+}
+
+#[test]
+fn a_shared_value_that_no_run_can_use_is_replaced() {
+    let other_type = Value::String("42".into()).to_canonical(&Type::String).unwrap();
+    for useless in [other_type, Vec::new()] {
+        let bucket = Arc::<InMemory>::default();
+        let first = machine(&bucket);
+        let key = run(&add(&first)).cache_report().key.unwrap();
+        drop(first);
+        replace(&bucket, key, useless.into());
+        assert_eq!(run(&add(&machine(&bucket))).state(), State::Completed);
+        assert_eq!(run(&add(&machine(&bucket))).state(), State::Cached);
+    }
 }
 
 /// So long that it stands beside its entry.

@@ -143,6 +143,11 @@ impl RemoteLayer {
         }
     }
 
+    /// Lets the next result replace the entry of `key`, instead of leaving the one that is there.
+    pub(crate) fn distrust(&self, key: &CacheKey) {
+        self.shared.bucket.remember_damage(&entries_path(&self.shared.prefix, key));
+    }
+
     /// Queues `entry` for writing; never blocks. If the queue is full, the entry is discarded, with one warning until
     /// the queue is empty again.
     ///
@@ -215,6 +220,9 @@ impl Shared {
         let records = records(object, key).await;
         if let Some(problem) = records.damage {
             self.warn_of_damage(&path, key, problem);
+        }
+        if records.intact.iter().any(|intact| intact.record.value_bytes() > MAX_VALUE_BYTES) {
+            self.warn_of_damage(&path, key, "its value is too long");
         }
         let mut room = MAX_VALUE_BYTES;
         let fits = records.intact.into_iter().map(|intact| intact.record).filter(|record| {
