@@ -7,6 +7,7 @@
 mod breaker;
 mod bucket;
 mod directory;
+mod http;
 mod objects;
 mod queue;
 mod setting;

@@ -16,6 +16,8 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
+use super::http::BoundedConnector;
+
 /// The expected form, for the error about an invalid URL.
 const EXPECTED: &str =
     "expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///DIRECTORY";
@@ -216,18 +218,21 @@ fn open(
         }
         ObjectStoreScheme::AmazonS3 => {
             let builder = AmazonS3Builder::new().with_url(url.as_str()).with_client_options(client);
+            let builder = builder.with_http_connector(BoundedConnector::default());
             let options = known::<AmazonS3ConfigKey>(options, "S3")?.into_iter();
             let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
             builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let builder = GoogleCloudStorageBuilder::new().with_url(url.as_str()).with_client_options(client);
+            let builder = builder.with_http_connector(BoundedConnector::default());
             let options = known::<GoogleConfigKey>(options, "Google Cloud Storage")?.into_iter();
             let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
             builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_client_options(client);
+            let builder = builder.with_http_connector(BoundedConnector::default());
             let options = known::<AzureConfigKey>(options, "Azure")?.into_iter();
             let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
             builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)

@@ -127,6 +127,17 @@ async fn what_is_said_badly_is_a_miss() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn of_an_error_without_an_end_only_the_beginning_is_read() {
+    for (status, expected) in
+        [("403 No", "403 Forbidden: xxx"), ("503 Slow Down", "503 Service Unavailable: xxx")]
+    {
+        let text = format!("HTTP/1.1 {status}\r\n\r\n{}", "x".repeat(1 << 20));
+        let (address, _server) = server(Says { text: text.leak(), then: Then::Waits }).await;
+        is_a_miss(address, expected).await;
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn nobody_there_is_a_miss() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
