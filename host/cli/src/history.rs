@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hostel::journal::{Left, RunHistory, RunRecord, SqliteJournal};
-use hostel::{LogLine, RunId, TaskFuture, Value};
+use hostel::{LogLine, Outcome, RunId, State, TaskFuture, Value};
 use hostel_wire::without_number;
 
 use crate::options::data_dir::HostOptions;
@@ -82,6 +82,9 @@ impl<'a> Recorder<'a> {
         if !run.try_outcome().is_some_and(|outcome| self.wants(outcome.is_completed())) {
             return;
         }
+        if let Err(problem) = check_size(run) {
+            return self.warn(&problem);
+        }
         let inputs = inputs.and_then(|inputs| run.task().stored_inputs(inputs.into()).ok());
         if let Some(record) = run.record(inputs.unwrap_or_default(), None) {
             self.leave(&[record], &[(run.id(), run.log())]);
@@ -99,14 +102,26 @@ impl<'a> Recorder<'a> {
             Err(error)
                 if [NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem]
                     .contains(&error.kind()) => {}
-            Err(error) => {
-                let error = without_number(&error.to_string());
-                self.ui.warning(&format!(
-                    "the run is not in the history: {error} (--record none records nothing)"
-                ));
-            }
+            Err(error) => self.warn(&without_number(&error.to_string())),
         }
     }
+
+    fn warn(&self, problem: &str) {
+        self.ui.warning(&format!("the run is not in the history: {problem} (--record none records nothing)"));
+    }
+}
+
+/// Refuses a run whose value alone is too large for the history, before a record is made of it: that takes several times as much memory.
+fn check_size(run: &TaskFuture) -> Result<(), String> {
+    // The attempt has the value, and the run.
+    let times = if run.state() == State::Cached { 1 } else { 2 };
+    let outcome = run.try_outcome();
+    let value = outcome.as_deref().and_then(Outcome::returned);
+    let least = value.map_or(0, Value::least_canonical_bytes) as u64 * times;
+    if least <= RunHistory::MAX_BYTES {
+        return Ok(());
+    }
+    Err(format!("it has at least {least} bytes: expected at most {}", RunHistory::MAX_BYTES))
 }
 
 /// Stores what waits in the journal. What cannot be stored waits for another time.

@@ -31,9 +31,6 @@ const MOST: usize = 1_024;
 /// The size from which a file should be gathered soon.
 const LARGE_BYTES: u64 = 1 << 20;
 
-/// The most bytes of one file.
-const MAX_FILE_BYTES: u64 = 64 << 20;
-
 /// The bytes of a file's digest, which are its first.
 const DIGEST_BYTES: usize = 32;
 
@@ -79,6 +76,9 @@ enum Contents {
 }
 
 impl RunHistory {
+    /// The most bytes of the runs that are left together.
+    pub const MAX_BYTES: u64 = 64 << 20;
+
     /// That of a data directory. Nothing is opened or created.
     pub fn of(data_dir: &Path) -> Self {
         Self { dir: data_dir.join(HISTORY) }
@@ -104,13 +104,13 @@ impl RunHistory {
     pub fn leave_with_logs(&self, runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) -> io::Result<Left> {
         let Some(first) = runs.first() else { return Ok(Left::Waiting) };
         let mut bytes = encode(runs, logs);
-        if bytes.len() as u64 > MAX_FILE_BYTES && !logs.is_empty() {
+        if bytes.len() as u64 > RunHistory::MAX_BYTES && !logs.is_empty() {
             // A log is not worth more than its run.
             bytes = encode(runs, &[]);
         }
         let size = bytes.len() as u64;
-        if size > MAX_FILE_BYTES {
-            let problem = format!("it has {size} bytes: expected at most {MAX_FILE_BYTES}");
+        if size > RunHistory::MAX_BYTES {
+            let problem = format!("it has {size} bytes: expected at most {}", RunHistory::MAX_BYTES);
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
         self.create()?;
@@ -319,11 +319,11 @@ fn read(path: &Path) -> io::Result<Contents> {
         Err(error) if is_not_a_file(&error) => return Ok(Contents::Damaged),
         Err(error) => return Err(error),
     };
-    if file.metadata()?.len() > MAX_FILE_BYTES {
+    if file.metadata()?.len() > RunHistory::MAX_BYTES {
         return Ok(Contents::Damaged);
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    file.take(RunHistory::MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(decode(&bytes))
 }
 

@@ -50,6 +50,41 @@ fn waiting(place: &Place) -> usize {
     fs::read_dir(place.data_dir().join("history")).map_or(0, Iterator::count)
 }
 
+/// A component whose task returns a text of so many MiB.
+fn text_of(mib: usize) -> String {
+    let (pages, length) = (mib * 16 + 1, mib << 20);
+    format!(
+        r#"(component
+            (core module $m (memory (export "m") {pages})
+                (func (export "f") (result i32)
+                    (memory.fill (i32.const 8) (i32.const 97) (i32.const {length}))
+                    (i32.store (i32.const 0) (i32.const 8))
+                    (i32.store (i32.const 4) (i32.const {length}))
+                    i32.const 0))
+            (core instance $i (instantiate $m))
+            (func (export "f") (result string)
+                (canon lift (core func $i "f") (memory (core memory $i "m")) string-encoding=utf8)))"#
+    )
+}
+
+#[test]
+fn a_result_that_is_too_large_for_the_history_is_not_recorded() {
+    let place = Place::with_data_dir();
+    // The attempt has it, and the run: a bit too much for 64 MiB.
+    place.write("large.wat", text_of(33));
+    let ran = place.run("run large.wat#f");
+    assert_eq!((ran.code, ran.stdout.len()), (0, (33 << 20) + 3), "{}", ran.stderr);
+    let expected = "the run is not in the history: it has at least 69206016 bytes: expected at most 67108864";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    // A cached run has it once.
+    let cached = place.run("run large.wat#f");
+    assert!(cached.stderr.starts_with("Cached"), "{}", cached.stderr);
+    assert_eq!(listed(&place, "")[0]["state"], "Cached");
+    place.write("small.wat", text_of(1));
+    completed(&place, "run small.wat#f --quiet");
+    assert_eq!(listed(&place, "").len(), 2);
+}
+
 #[test]
 fn a_run_is_in_the_history_with_all_that_is_known_of_it() {
     let place = Place::with_data_dir();

@@ -117,6 +117,30 @@ impl Value {
         self.bytes(ALLOCATION)
     }
 
+    /// Returns how many bytes the [canonical form](Value::to_canonical) has at least: those of texts, byte lists and numbers, without names,
+    /// lengths and types. Walks the whole value, and makes nothing.
+    pub fn least_canonical_bytes(&self) -> usize {
+        match self {
+            Self::Bool(_) | Self::S8(_) | Self::U8(_) => 1,
+            Self::S16(_) | Self::U16(_) => 2,
+            Self::S32(_) | Self::U32(_) | Self::F32(_) | Self::Char(_) => 4,
+            Self::S64(_) | Self::U64(_) | Self::F64(_) => 8,
+            Self::Enum(_) | Self::Flags(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::least_canonical_bytes).sum(),
+            Self::Map(entries) => {
+                let each =
+                    |(key, value): &(Self, Self)| key.least_canonical_bytes() + value.least_canonical_bytes();
+                entries.iter().map(each).sum()
+            }
+            Self::Record(fields) => fields.iter().map(|(_, value)| value.least_canonical_bytes()).sum(),
+            Self::Variant(_, carried) | Self::Option(carried) | Self::Result(Ok(carried) | Err(carried)) => {
+                carried.as_deref().map_or(0, Self::least_canonical_bytes)
+            }
+        }
+    }
+
     fn bytes(&self, allocation: usize) -> usize {
         let heap = match self {
             Self::Bool(_)

@@ -126,6 +126,18 @@ fn the_fields_that_are_left_out_of_a_value_are_bounded() {
 }
 
 #[test]
+fn the_least_canonical_length_has_all_texts_and_numbers() {
+    let parts = [
+        Value::String("x".repeat(1000)),
+        Value::Bytes(vec![0; 1000]),
+        Value::List(vec![Value::S64(1); 125]),
+        Value::Option(Some(Value::F32(1.0).into())),
+        Value::Result(Err(Some(Value::Char('x').into()))),
+    ];
+    assert_eq!(Value::Tuple(parts.into()).least_canonical_bytes(), 3 * 1000 + 2 * 4);
+}
+
+#[test]
 fn a_value_of_many_parts_takes_more_than_they_do() {
     let deep = (0..40).fold(Value::U8(1), |inner, _| Value::Tuple(vec![inner]));
     assert!(deep.memory_bytes() > 4 * deep.footprint());

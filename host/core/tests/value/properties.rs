@@ -133,6 +133,11 @@ proptest! {
     }
 
     #[test]
+    fn no_canonical_form_is_shorter_than_the_least((ty, value) in typed_value()) {
+        prop_assert!(value.least_canonical_bytes() <= value.to_canonical(&ty).unwrap().len());
+    }
+
+    #[test]
     fn a_footprint_is_at_least_what_the_bytes_need(bytes in value(&Type::list(Type::U8))) {
         let Value::Bytes(held) = &bytes else { unreachable!() };
         prop_assert!(bytes.footprint() >= held.len());
