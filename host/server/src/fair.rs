@@ -223,7 +223,7 @@ mod tests {
     async fn a_token_gets_no_more_places_than_it_may_have() {
         let fair = Fair::with_most_each(3, 2);
         let greedy = fair.place(token("greedy")).await.unwrap();
-        let _second = fair.place(token("greedy")).await.unwrap();
+        let second = fair.place(token("greedy")).await.unwrap();
         let mut third = Box::pin(fair.place(token("greedy")));
         assert!(poll!(&mut third).is_pending(), "though a place is free");
         let modest = fair.place(token("modest")).now_or_never().unwrap().unwrap();
@@ -235,7 +235,7 @@ mod tests {
         drop(greedy);
         let third = third.now_or_never().unwrap();
         assert_eq!(fair.state().taken.len(), 2);
-        drop((third, _second));
+        drop((third, second));
         let one_for_all = Fair::with_most_each(3, 2).places(token("greedy"), 3).now_or_never();
         assert!(one_for_all.unwrap().is_some(), "one request may have more");
     }

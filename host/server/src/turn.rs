@@ -1,13 +1,14 @@
 //! Turns for JSON that takes much memory or time to read: a tree, and then values, take hundreds of bytes for one of text. A few are read
 //! at once, away from the threads that serve all requests. Tokens take turns.
 
+use hostel::ValueReader;
+
 use crate::app::App;
 use crate::blocking::token;
 use crate::bounds::{LEFT_OUT_PER_BYTE, ROW_LEFT_OUT, SHORT_JSON_BYTES, SHORT_LEFT_OUT};
 use crate::fair::KeptPlace;
 use crate::long_calls;
 use crate::problem::Answer;
-use hostel::ValueReader;
 
 /// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
 #[derive(Clone, Debug)]

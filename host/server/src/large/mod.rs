@@ -453,13 +453,13 @@ mod tests {
         let error = slow.try_next().await.unwrap_err();
         assert!(error.to_string().contains("gave way"), "{error}");
         let mut last = body(&all, "c", 64).await.unwrap();
-        // Nobody would have more than the one who waits, though all of them are slow by now.
+        // With what it asks for, `c` would have more than any other token. So nothing is ended, although all clients are slow by now.
         tokio::time::advance(LARGE_ANSWER_WAIT).await;
         assert!(body(&all, "c", 128).await.is_err());
         for left in [&mut first, &mut other, &mut last] {
             assert!(left.try_next().await.unwrap().is_some());
         }
-        // Whoever has none does not wait for clients that take next to nothing.
+        // A token without a place need not wait for clients that are stuck.
         tokio::time::advance(STUCK_AFTER).await;
         assert!(body(&all, "d", 256).await.is_ok());
     }
