@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 pub(crate) const JSON_BYTES: usize = 1 << 20;
 /// The most bodies, or lines, with more than [`COLLECTED_FREE`] bytes of JSON that come in at once, and are in memory meanwhile.
 pub(crate) const COLLECTED: usize = 64;
+/// The most of one token.
+pub(crate) const COLLECTED_EACH: usize = COLLECTED / 2;
 /// The most bytes of JSON of which any number may come in at once.
 pub(crate) const COLLECTED_FREE: u64 = 64 << 10;
 /// The most bytes of JSON that any number of requests may have read at once.
@@ -178,6 +180,16 @@ pub(crate) struct LimitsObject {
     large_answers: usize,
     /// The most bytes of these values as they are stored and as text, all answers together; longer ones are answered one by one.
     large_answers_bytes: u64,
+    /// The most of them of one token, or one answer alone.
+    token_large_answers_bytes: u64,
+    /// The most bytes of uploads that come in at once.
+    incoming_bytes: u64,
+    /// The most of one token.
+    token_incoming_bytes: u64,
+    /// The most bodies, or lines of one, with more than 64 KiB of JSON that come in at once.
+    long_bodies: usize,
+    /// The most of one token.
+    token_long_bodies: usize,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
@@ -192,6 +204,8 @@ pub(crate) struct LimitsObject {
     connections: usize,
     /// The most event streams and followed logs at once.
     streams: usize,
+    /// The most of one token.
+    token_streams: usize,
     /// The most items of one page of a list.
     list: usize,
     /// The longest `wait`.
@@ -213,6 +227,11 @@ impl LimitsObject {
             blob_bytes: BLOB_BYTES,
             large_answers: LARGE_ANSWERS,
             large_answers_bytes: u64::from(LARGE_ANSWERS_MIB) << 20,
+            token_large_answers_bytes: u64::from(LARGE_ANSWERS_EACH_MIB) << 20,
+            incoming_bytes: INCOMING_MIB << 20,
+            token_incoming_bytes: INCOMING_EACH_MIB << 20,
+            long_bodies: COLLECTED,
+            token_long_bodies: COLLECTED_EACH,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),
@@ -220,6 +239,7 @@ impl LimitsObject {
             body_bytes_per_second: BODY_RATE,
             connections,
             streams: STREAMS,
+            token_streams: STREAMS_EACH,
             list: LIST,
             wait_ms: millis(WAIT),
             map_rows: MAP_ROWS,

@@ -1,5 +1,5 @@
-//! Requests that read or write much more than they show: a few of each kind at once, so that it is not in memory as often as there are
-//! connections, and so that others are answered meanwhile. Tokens take turns.
+//! Requests that take much memory, time or room: a few of each kind at once, so that it is not there as often as there are connections, and so
+//! that others are answered meanwhile. Tokens take turns.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use hostel::{Digest, ErrorKind};
 use tokio::time::timeout;
 
 use crate::bounds::{
-    BODIES, COLLECTED, GAPPED_MAPS, INCOMING_EACH_MIB, INCOMING_MIB, LONG_MAPS, MAP_BATCHES, RUNS_CHANGED,
-    RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT,
+    BODIES, COLLECTED, COLLECTED_EACH, GAPPED_MAPS, INCOMING_EACH_MIB, INCOMING_MIB, LONG_MAPS, MAP_BATCHES,
+    RUNS_CHANGED, RUNS_READ, SCANS, SCHEDULE_PARTS, TIMELINES, TURN_WAIT,
 };
 use crate::fair::{Fair, KeptPlace};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -46,8 +46,8 @@ impl Default for LongCalls {
             [SCHEDULE_PARTS, TIMELINES, GAPPED_MAPS, SCANS].map(Fair::new);
         let [changes, map_batches, bodies] = [RUNS_CHANGED, MAP_BATCHES, BODIES].map(Fair::new);
         // They are kept while clients send, or while a large answer waits for clients that take others.
-        let [collected, long_maps, runs] =
-            [COLLECTED, LONG_MAPS, RUNS_READ].map(|most| Fair::with_most_each(most, most / 2));
+        let [long_maps, runs] = [LONG_MAPS, RUNS_READ].map(|most| Fair::with_most_each(most, most / 2));
+        let collected = Fair::with_most_each(COLLECTED, COLLECTED_EACH);
         let incoming = Fair::with_most_each(INCOMING_MIB as usize, INCOMING_EACH_MIB as usize);
         Self {
             bodies,
@@ -82,6 +82,10 @@ pub(crate) async fn place(places: &Fair, token: Digest) -> Answer<KeptPlace> {
 pub(crate) async fn places(places: &Fair, token: Digest, number: usize) -> Answer<KeptPlace> {
     let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
     let place = timeout(TURN_WAIT, places.places(token, number)).await;
-    let place = place.map_err(|_| unavailable("others are being answered").hint("try again later"))?;
+    let place = place.map_err(|_| {
+        let seconds = TURN_WAIT.as_secs();
+        unavailable(&format!("too many such requests at once: there was no place for {seconds} seconds"))
+            .hint("try again later")
+    })?;
     place.map(Arc::new).ok_or_else(|| unavailable("the server has ended"))
 }

@@ -77,7 +77,8 @@ struct ScheduleRequest {
     /// What happens to missed times: `last` (the default), `all` or `none`.
     #[serde(default)]
     missed: Option<String>,
-    /// What happens if an earlier run has not ended: `allow` (the default), `skip` or `cancel-running`.
+    /// What happens if an earlier run has not ended: `allow` (the default), `skip`, `queue-one` or `cancel-running`, which needs the scope
+    /// `cancel`, too.
     #[serde(default)]
     overlap: Option<String>,
     /// Delay each run by a time of its own, at most this long.
@@ -246,6 +247,10 @@ async fn put_schedule(
         check_granted(&earlier, &identity)?;
     }
     let schedule = request.schedule(&app, &identity, turn, name.clone()).await?;
+    if schedule.overlap == Overlap::CancelRunning {
+        // Another client may have submitted what it cancels, also under an earlier schedule of this name.
+        identity.require(Scope::Cancel)?;
+    }
     let is_new = app.journal(move |journal| match add_schedule(journal, &schedule, now()) {
         Ok(_) => Ok(true),
         Err(AddScheduleError::Exists { .. }) => {

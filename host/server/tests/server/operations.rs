@@ -277,6 +277,24 @@ fn a_map_comes_as_one_request_or_line_by_line() {
 }
 
 #[test]
+fn a_schedule_that_cancels_runs_needs_the_scope_for_it() {
+    let server = Running::start();
+    let task = format!("{}#add", server.upload(hostel_guests::ARITH));
+    let put = |token: &str, overlap: &str| {
+        let request = json!({ "task": task, "args": [1, 2], "every": "300d", "overlap": overlap });
+        server.bearer(token, "PUT", "/api/v1/schedules/hourly").json(&request).send()
+    };
+    let submits = server.token_with("submits", &["run"]);
+    assert_eq!(put(&submits, "cancel-running").problem(403, "missing-scope")["scope"], "cancel");
+    server.get("/api/v1/schedules/hourly").problem(404, "not-found");
+    assert_eq!(put(&submits, "queue-one").status, 201);
+    assert_eq!(put(&submits, "cancel-running").problem(403, "missing-scope")["scope"], "cancel");
+    assert_eq!(server.get("/api/v1/schedules/hourly").json()["overlap"], "queue-one");
+    let cancels = server.token_with("cancels", &["run", "cancel"]);
+    assert_eq!(put(&cancels, "cancel-running").status, 200);
+}
+
+#[test]
 fn schedules_are_added_paused_and_run() {
     let server = Running::start();
     let digest = server.upload(hostel_guests::ARITH);
