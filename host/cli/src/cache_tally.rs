@@ -7,7 +7,7 @@ use hostel::{CacheReport, Kept, LookUp, count_text, duration_text, layer_text};
 use hostel_wire::printable;
 
 use crate::ui::Ui;
-use crate::ui::text::counted;
+use crate::ui::text::{counted, one_line};
 
 /// The number of different reasons that are reported.
 const REASONS: usize = 20;
@@ -74,7 +74,8 @@ pub(crate) fn explain(ui: &Ui, report: &CacheReport) {
     ui.note(&format!("cache: {}", printable(&report.to_string())));
     let key = report.key.map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));
     if report.kept != Kept::Off {
-        ui.note(&format!("cache: policy {}, {key}", report.policy));
+        let policy = one_line(&report.policy.to_string());
+        ui.note(&format!("cache: policy {policy}, {key}"));
     }
     if wants_determinism(report) {
         ui.hint(DETERMINISTIC);

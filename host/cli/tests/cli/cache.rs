@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hostel::{Place, check};
+use crate::hostel::{Place, Ran, check};
 
 #[test]
 fn the_second_time_everything_is_cached() {
@@ -45,6 +45,19 @@ fn what_the_cache_did_is_explained() {
         "cache verify --sample many",
     ];
     check!("explained", place.session(&lines));
+}
+
+#[test]
+fn a_policy_cannot_change_what_a_terminal_shows() {
+    let place = Place::with_data_dir();
+    for command in ["run arith.wasm#add 1 2", "map arith.wasm#add --over a=[1] --with b=2"] {
+        let policy = "key:\"\u{1b}]0;owned\u{7}\u{202e}\ncache: hit\"";
+        let mut command = place.command(command);
+        let ran = Ran::of(command.args(["--explain-cache", "--cache", policy]).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran}");
+        assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{ran}");
+        assert!(!ran.stderr.contains("\ncache: hit"), "{ran}");
+    }
 }
 
 #[test]
