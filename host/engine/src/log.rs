@@ -2,16 +2,10 @@
 
 use std::fmt;
 use std::mem;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use hostel_core::{Limit, LimitKind, LogLevel, LogLine, LogStream};
-use tokio::io::AsyncWrite;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -24,9 +18,6 @@ const LINE_MEMORY: u64 = 160;
 
 /// The number of last stderr lines in a failure.
 const TAIL_LINES: usize = 20;
-
-/// The maximum number of bytes in one write of a guest, which then writes again.
-const WRITE_BYTES: usize = 64 << 10;
 
 /// Marks the end of a text that was cut.
 pub(crate) const MARK: char = '…';
@@ -185,7 +176,8 @@ impl LogBook {
         tail
     }
 
-    fn write(&self, stream: LogStream, bytes: &[u8]) {
+    /// Takes what a guest writes.
+    pub(crate) fn write(&self, stream: LogStream, bytes: &[u8]) {
         let mut pages = self.pages();
         if stream == LogStream::Stdout && pages.captured.is_some() {
             let taken = pages.capture(bytes);
@@ -393,74 +385,6 @@ pub(crate) fn cut(mut text: String, bytes: usize) -> String {
         text.shrink_to_fit();
     }
     text
-}
-
-/// A guest's stdout or stderr, which ends in a [`LogBook`].
-#[derive(Clone)]
-pub(crate) struct LogPipe {
-    book: Arc<LogBook>,
-    stream: LogStream,
-}
-
-impl LogPipe {
-    pub(crate) fn stdout(book: &Arc<LogBook>) -> Self {
-        Self { book: Arc::clone(book), stream: LogStream::Stdout }
-    }
-
-    pub(crate) fn stderr(book: &Arc<LogBook>) -> Self {
-        Self { book: Arc::clone(book), stream: LogStream::Stderr }
-    }
-}
-
-impl IsTerminal for LogPipe {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for LogPipe {
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for LogPipe {
-    async fn ready(&mut self) {}
-}
-
-impl OutputStream for LogPipe {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.book.write(self.stream, &bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(WRITE_BYTES)
-    }
-}
-
-impl AsyncWrite for LogPipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.book.write(self.stream, bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
 }
 
 #[cfg(test)]

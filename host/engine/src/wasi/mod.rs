@@ -12,6 +12,7 @@ pub(crate) mod clocks;
 pub(crate) mod error;
 mod gate;
 pub(crate) mod http;
+mod log_pipe;
 pub(crate) mod lookup;
 pub(crate) mod poll;
 pub(crate) mod random;

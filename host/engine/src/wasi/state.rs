@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::gate::Gate;
-use crate::log::LogPipe;
+use super::log_pipe::LogPipe;
 use crate::meter::Buffers;
 use crate::network::{Network, SystemResolver};
 use crate::notes::Notes;
