@@ -19,7 +19,7 @@ use crate::component::{self, Component};
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError};
 use crate::features;
-use crate::load_error::{LoadError, MAX_COMPONENT_BYTES, refusal, shortened};
+use crate::load_error::{LoadError, MAX_COMPONENT_BYTES, panicked, refusal};
 use crate::names::one_line;
 use crate::runtime::Runtime;
 use crate::surface;
@@ -446,7 +446,7 @@ impl Engine {
             Stopped::NoPlace => LoadError::NoPlace { limit },
             Stopped::Crowded => LoadError::Crowded,
             Stopped::NoThreads(error) => LoadError::Engine(EngineError::Compiler(error.to_string())),
-            Stopped::Panicked(message) => LoadError::Panicked(shortened(message)),
+            Stopped::Panicked(message) => panicked(&message),
         }
     }
 }

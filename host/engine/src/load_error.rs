@@ -239,6 +239,20 @@ pub(crate) fn refusal(error: &str) -> LoadError {
     }
 }
 
+/// What a panic of the compiler means. wasmtime panics if the module that it makes for the calls between the components of a file is
+/// beyond a limit of WebAssembly, such as the one of memories in a module. That is known only from the text; a test checks it.
+pub(crate) fn panicked(message: &str) -> LoadError {
+    const ADAPTER: &str = "invalid adapter module generated: ";
+    const BACKTRACE: &str = "\n\nStack backtrace:";
+    let message = message.split_once(BACKTRACE).map_or(message, |(message, _)| message);
+    match message.strip_prefix(ADAPTER) {
+        Some(limit) => {
+            LoadError::TooDemanding(shortened(format!("for the calls between its components, {limit}")))
+        }
+        None => LoadError::Panicked(shortened(message.to_owned())),
+    }
+}
+
 /// Shortens a reason that quotes names from a component.
 pub(crate) fn shortened(reason: String) -> String {
     names::shortened(reason, MAX_REASON_BYTES)

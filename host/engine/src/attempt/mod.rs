@@ -395,6 +395,14 @@ impl Attempt<'_> {
         };
         let value =
             values::lift(val, ty).ok_or_else(|| AttemptError::internal("the result is not of its type"))?;
+        // wasmtime counts the guest's bytes of a text. In latin1 or UTF-16 they are fewer than those of the text in the host.
+        let allowed = self.options.limits.result_bytes;
+        if value.least_canonical_bytes() as u64 > allowed {
+            self.options.log.close();
+            let stderr_tail = self.options.log.stderr_tail();
+            let limit = Limit { kind: LimitKind::Result, allowed };
+            return Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail }));
+        }
         let Value::Result(result) = value else {
             return Ok(Outcome::Completed(value));
         };

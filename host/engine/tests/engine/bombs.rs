@@ -849,6 +849,52 @@ fn no_instance_takes_more_than_a_few_places_of_the_pool() {
 }
 
 #[test]
+fn a_component_whose_parts_have_too_many_memories_to_call_each_other_is_refused() {
+    // Each instance has a memory, from which the calls of the last one take a text.
+    let calls = |instances: usize| {
+        let each = |text: &dyn Fn(usize) -> String| (0..instances).map(text).collect::<String>();
+        format!(
+            r#"(component
+                 (component $part
+                   (core module $m
+                     (memory (export "m") 1)
+                     (func (export "f") (param i32 i32))
+                     (func (export "r") (param i32 i32 i32 i32) (result i32) i32.const 0))
+                   (core instance $i (instantiate $m))
+                   (func (export "f") (param "text" string)
+                     (canon lift (core func $i "f") (memory (core memory $i "m")) (realloc (core func $i "r")))))
+                 (component $user
+                   {imports}
+                   (core module $memory (memory (export "m") 1))
+                   (core instance $own (instantiate $memory))
+                   {lowered}
+                   (core module $m {core_imports} (func (export "run")))
+                   (core instance $i (instantiate $m {core_arguments}))
+                   (func (export "run") (canon lift (core func $i "run"))))
+                 {parts}
+                 (instance $user (instantiate $user {arguments}))
+                 (export "run" (func $user "run")))"#,
+            imports = each(&|n| format!(r#"(import "f{n}" (func $f{n} (param "text" string)))"#)),
+            lowered = each(&|n| format!(
+                r#"(core func $l{n} (canon lower (func $f{n}) (memory (core memory $own "m"))))"#
+            )),
+            core_imports = each(&|n| format!(r#"(import "" "f{n}" (func (param i32 i32)))"#)),
+            core_arguments =
+                format!(r#"(with "" (instance {}))"#, each(&|n| format!(r#"(export "f{n}" (func $l{n}))"#))),
+            parts = each(&|n| format!("(instance $p{n} (instantiate $part))")),
+            arguments = each(&|n| format!(r#"(with "f{n}" (func $p{n} "f"))"#)),
+        )
+    };
+    match refused(calls(100).as_bytes()) {
+        LoadError::TooDemanding(demand) => {
+            assert!(demand.contains("memories count exceeds limit"), "{demand}")
+        }
+        other => panic!("expected too much of a demand, found {other}"),
+    }
+    assert!(loaded(calls(10).as_bytes()).function(None).is_ok());
+}
+
+#[test]
 fn components_inside_each_other_are_bounded_in_depth_and_number() {
     loaded(&nested(31));
     check_excess(&nested(32), Bound::Depth, 33, "component 32");

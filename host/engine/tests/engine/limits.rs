@@ -100,6 +100,33 @@ async fn result() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_text_counts_as_long_as_it_is_in_the_host() {
+    // As many times `é`, of which the guest has one byte or two.
+    for (encoding, letter) in [("latin1+utf16", r"\e9"), ("utf16", r"\e9\00")] {
+        let text = format!(
+            r#"(component
+                 (core module $m
+                   (memory (export "m") 1)
+                   (data (i32.const 16) "{letters}")
+                   (func (export "f") (param i32) (result i32)
+                     (i32.store (i32.const 0) (i32.const 16))
+                     (i32.store (i32.const 4) (local.get 0))
+                     i32.const 0))
+                 (core instance $i (instantiate $m))
+                 (func (export "f") (param "n" u32) (result string)
+                   (canon lift (core func $i "f") (memory (core memory $i "m")) string-encoding={encoding})))"#,
+            letters = letter.repeat(600)
+        );
+        let function = crate::ENGINE.load_bytes(text.as_bytes()).unwrap().function(None).unwrap();
+        let limits = Limits { result_bytes: 1200, ..Limits::default() };
+        assert_eq!(run_with(&function, &["600"], limits).await.value().len(), 1200 + "\"\"".len());
+        let limits = Limits { result_bytes: 1199, ..Limits::default() };
+        let ran = run_with(&function, &["600"], limits).await;
+        assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Result, allowed: 1199 }, "{encoding}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn result_of_a_program() {
     let command = function(hostel_guests::COMMAND, "run");
     let limits = |result_bytes| Limits { result_bytes, ..Limits::default() };
