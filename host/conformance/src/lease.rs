@@ -19,6 +19,7 @@ cases![
     a_claim_that_is_over_is_not_renewed,
     too_many_renewals_are_refused,
     a_lease_is_over_when_its_end_has_come,
+    the_first_and_the_last_lease_are_known,
     a_lease_that_was_renewed_is_not_over,
     an_attempt_is_rescued_when_its_lease_is_over,
     a_run_that_did_not_start_stays_as_it_is,
@@ -81,6 +82,22 @@ fn a_lease_is_over_when_its_end_has_come(journal: &dyn Journal) {
     let worker = WorkerId::new("w");
     assert_eq!(expire(journal, 102), [Expired { run: id(1), worker, state: State::Pending, crashes: 1 }]);
     assert_eq!(expire(journal, 102), []);
+}
+
+fn the_first_and_the_last_lease_are_known(journal: &dyn Journal) {
+    let ends = || journal.lease_ends().unwrap().map(|ends| (ends.first, ends.last));
+    submit_some(journal, [1, 2, 3]);
+    assert_eq!(ends(), None);
+    let first = claim_one(journal, 1, 2);
+    assert_eq!(ends(), Some((at(102), at(102))));
+    claim_one(journal, 2, 50);
+    assert_eq!(ends(), Some((at(102), at(150))));
+    journal.renew(&[(id(1), first)], at(500)).unwrap();
+    assert_eq!(ends(), Some((at(150), at(500))));
+    expire(journal, 150);
+    assert_eq!(ends(), Some((at(500), at(500))));
+    journal.release(at(151), id(1), first).unwrap();
+    assert_eq!(ends(), None);
 }
 
 fn a_lease_that_was_renewed_is_not_over(journal: &dyn Journal) {

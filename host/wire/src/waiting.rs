@@ -48,7 +48,8 @@ pub enum WaitingObject {
         /// `queue NAME` or `tag NAME`.
         scope: String,
     },
-    /// A worker that serves its queue.
+    /// A worker that serves its queue and has room for it. One whose runs have all memory of guests, or compute for long on all threads, claims
+    /// no more.
     NoWorker {
         /// The queue.
         queue: String,

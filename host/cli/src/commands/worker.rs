@@ -5,13 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use hostel::journal::JournalEntry;
+use hostel::journal::{JournalEntry, LeaseEnds};
 use hostel::registry::Registry;
 use hostel::schedules::{ScheduleThread, SqliteJournal};
-use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, grammar};
+use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, Timestamp, grammar};
 use hostel_wire::printable;
 
 use crate::exit::Exit;
@@ -33,6 +33,24 @@ pub(super) const LOST: &str =
 
 /// How long after the time for draining the worker may take to give its runs back.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often a worker that would be idle looks whether others have renewed their claims.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A wait for other workers to renew their claims.
+struct Waiting {
+    since: Instant,
+    /// When the last lease ended that there was when the wait began.
+    last: Timestamp,
+}
+
+impl Waiting {
+    /// Whether all claims that there were have been renewed or have ended. A clock that was put back may keep leases for longer than
+    /// their length, which is not waited for.
+    fn is_over(&self, ends: LeaseEnds, lease: Duration) -> bool {
+        ends.first > self.last || self.since.elapsed() > lease * 2
+    }
+}
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -60,7 +78,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "TIME", value_parser = grammar::duration, default_value = "30s")]
     lease: Duration,
 
-    /// End when no run is due
+    /// End when no run is due, and none is held by a worker that was lost
     #[arg(long)]
     until_idle: bool,
 
@@ -124,7 +142,7 @@ impl Worker {
         let gone = tokio::select! {
             () = interrupt.requested() => None,
             () = worker.ended() => None,
-            () = worker.idle(), if self.until_idle => None,
+            () = self.idle(ui, host, &worker), if self.until_idle => None,
             () = self.tell(ui, events) => None,
             path = schedules.gone() => Some(gone(&path)),
         };
@@ -139,6 +157,31 @@ impl Worker {
         _ = writer.join();
         ui.flush()?;
         gone.or(failure).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
+    }
+
+    /// Waits until no run is due, and none is claimed by a worker that may be lost: each other worker has renewed its claims, or they have
+    /// ended. Without that, the run of a lost worker would never start again where each worker is there for a moment only.
+    async fn idle(&self, ui: &Ui, host: &Host, worker: &hostel::Worker) {
+        let mut waiting: Option<Waiting> = None;
+        loop {
+            worker.idle().await;
+            // An error is also one of the worker, which ends with it.
+            let ends = host.journal().ok().and_then(|journal| journal.lease_ends().ok().flatten());
+            let Some(ends) = ends else { return };
+            match &waiting {
+                Some(waiting) if waiting.is_over(ends, self.lease) => return,
+                Some(_) => {}
+                None => {
+                    waiting = Some(Waiting { since: Instant::now(), last: ends.last });
+                    if !self.quiet {
+                        ui.note(
+                            "no run is due; waiting until other workers renew their claims, or lose them",
+                        );
+                    }
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits for the runs to end, and gives the rest back.

@@ -69,6 +69,29 @@ fn the_runs_of_a_killed_worker_start_again() {
 }
 
 #[test]
+fn a_worker_until_idle_waits_for_the_runs_of_a_lost_one() {
+    let place = Place::with_data_dir();
+    let run = completed(&place, "delay spin-forever.wasm#spin --name spinning");
+    Worker::start(&place, "--lease 1s").until("spinning is Running");
+    let mut next = Worker::start(&place, "--lease 1s --until-idle");
+    next.until("waiting until other workers renew");
+    next.until("spinning is Running");
+    completed(&place, &format!("runs cancel {run}"));
+    assert_eq!(next.child.wait().unwrap().code(), Some(0));
+    assert_eq!(state(&place, &run), "Cancelled");
+}
+
+#[test]
+fn a_worker_until_idle_ends_beside_one_that_is_busy() {
+    let place = Place::with_data_dir();
+    completed(&place, "delay spin-forever.wasm#spin --name spinning");
+    let mut busy = Worker::start(&place, "--lease 1s");
+    busy.until("spinning is Running");
+    assert_eq!(place.run("worker --lease 5m --until-idle --quiet").code, 0);
+    assert_eq!(listed(&place, "state:running")[0]["attempt_count"].as_u64(), Some(1));
+}
+
+#[test]
 fn a_run_that_takes_its_workers_down_is_given_up() {
     let place = Place::with_data_dir();
     let run = completed(&place, "delay spin-forever.wasm#spin --name poison");
@@ -232,7 +255,10 @@ fn a_run_is_shown_with_what_it_waits_for() {
         let line = shown.lines().find_map(|line| line.strip_prefix("waits for"));
         line.map(|line| line.trim().to_owned())
     };
-    assert_eq!(waits_for().unwrap(), "a worker that serves the queue slow: start one with hostel worker");
+    assert_eq!(
+        waits_for().unwrap(),
+        "a worker that serves the queue slow and has room for it; hostel worker starts one"
+    );
     completed(&place, "limits set tag:db --max-running 0");
     assert_eq!(waits_for().unwrap(), "a slot of tag db: 0 of 0 are taken");
     assert_eq!(place.run("worker --until-idle").code, 0);

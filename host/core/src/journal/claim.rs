@@ -112,6 +112,15 @@ pub struct Expiry {
     pub more: bool,
 }
 
+/// When the leases of all claims end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseEnds {
+    /// The one that ends first.
+    pub first: Timestamp,
+    /// The one that ends last.
+    pub last: Timestamp,
+}
+
 /// A claim whose lease was over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {

@@ -202,6 +202,13 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn expire(&self, request: &ExpireRequest) -> Result<Expiry, JournalError>;
 
+    /// When the leases of all claims end, over or not; `None` if no run is claimed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn lease_ends(&self) -> Result<Option<LeaseEnds>, JournalError>;
+
     /// Cancels a run, from anywhere: no fence is needed. A run that does not execute ends at once; one that does becomes
     /// `Cancelling`, which its worker sees as an event, and ends when the worker says so, or when its lease is over.
     ///

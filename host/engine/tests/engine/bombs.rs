@@ -869,7 +869,7 @@ fn a_component_whose_parts_have_too_many_memories_to_call_each_other_is_refused(
                    (core instance $own (instantiate $memory))
                    {lowered}
                    (core module $m {core_imports} (func (export "run")))
-                   (core instance $i (instantiate $m {core_arguments}))
+                   (core instance $i (instantiate $m (with "" (instance {core_exports}))))
                    (func (export "run") (canon lift (core func $i "run"))))
                  {parts}
                  (instance $user (instantiate $user {arguments}))
@@ -879,8 +879,7 @@ fn a_component_whose_parts_have_too_many_memories_to_call_each_other_is_refused(
                 r#"(core func $l{n} (canon lower (func $f{n}) (memory (core memory $own "m"))))"#
             )),
             core_imports = each(&|n| format!(r#"(import "" "f{n}" (func (param i32 i32)))"#)),
-            core_arguments =
-                format!(r#"(with "" (instance {}))"#, each(&|n| format!(r#"(export "f{n}" (func $l{n}))"#))),
+            core_exports = each(&|n| format!(r#"(export "f{n}" (func $l{n}))"#)),
             parts = each(&|n| format!("(instance $p{n} (instantiate $part))")),
             arguments = each(&|n| format!(r#"(with "f{n}" (func $p{n} "f"))"#)),
         )

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor, ExpireRequest,
-    Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope,
-    LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_REFUSED, MAX_SUBMITTED,
-    Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
+    Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LeaseEnds,
+    LimitScope, LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_REFUSED,
+    MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
 };
 use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
@@ -263,6 +263,10 @@ impl Journal for MemoryJournal {
         let more = !shelf.leases_until(request.now, 1).is_empty();
         shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
         Ok(Expiry { runs, more })
+    }
+
+    fn lease_ends(&self) -> Result<Option<LeaseEnds>, JournalError> {
+        Ok(self.shelf().lease_ends())
     }
 
     fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hostel_core::journal::{
-    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune, Retention,
-    WorkerId, minute_of,
+    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LeaseEnds, LimitUse, Prune,
+    Retention, WorkerId, minute_of,
 };
 use hostel_core::{QueueName, RunCounts, RunId, RunSpec, State, Timestamp};
 
@@ -219,6 +219,12 @@ impl Shelf {
     /// Whether a run is claimed.
     pub(super) fn has_leases(&self) -> bool {
         !self.leases.is_empty()
+    }
+
+    /// When the leases of all claims end.
+    pub(super) fn lease_ends(&self) -> Option<LeaseEnds> {
+        let ((first, _), (last, _)) = self.leases.first().zip(self.leases.last())?;
+        Some(LeaseEnds { first: *first, last: *last })
     }
 
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.

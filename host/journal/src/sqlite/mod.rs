@@ -29,9 +29,9 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
     Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor, ExpireRequest, Expiry,
-    Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
-    MAX_CLAIMED, MAX_EVENTS, MAX_SCANNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit,
-    Submitted,
+    Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LeaseEnds, LimitScope,
+    LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SCANNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention,
+    RunLimit, Submitted,
 };
 use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -425,6 +425,10 @@ impl Journal for SqliteJournal {
         }
         let request = *request;
         self.write(move |writing| operate::expire(writing, &request))
+    }
+
+    fn lease_ends(&self) -> Result<Option<LeaseEnds>, JournalError> {
+        self.read(|db, _| Ok(operate::lease_ends(db)?))
     }
 
     fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {

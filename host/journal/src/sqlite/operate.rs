@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, Gap, JournalConflict,
-    JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned, Submitted,
+    JournalEntry, JournalError, LeaseEnds, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned, Submitted,
 };
 use hostel_core::{Amendment, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -231,6 +231,19 @@ pub(super) fn release(
 /// Whether a run is claimed.
 pub(super) fn has_leases(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM run INDEXED BY run_lease WHERE lease IS NOT NULL LIMIT 1")?.exists([])
+}
+
+/// When the leases of all claims end.
+pub(super) fn lease_ends(db: &Connection) -> rusqlite::Result<Option<LeaseEnds>> {
+    // Apart, so that each looks at one end of the index.
+    let end = |order: &str| {
+        let query = format!(
+            "SELECT lease FROM run INDEXED BY run_lease WHERE lease IS NOT NULL ORDER BY lease {order} LIMIT 1"
+        );
+        db.prepare_cached(&query)?.query_row([], |row| row.get(0)).optional()
+    };
+    let (first, last) = (end("ASC")?, end("DESC")?);
+    Ok(first.zip(last).map(|(first, last)| LeaseEnds { first: time(first), last: time(last) }))
 }
 
 fn set_beat(db: &Connection, at: Timestamp) -> rusqlite::Result<()> {

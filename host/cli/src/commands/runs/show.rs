@@ -274,7 +274,7 @@ fn waits_for(reasons: &[WaitingObject], state: State) -> Option<String> {
         }
         WaitingObject::Rate { scope } => format!("the next start that the rate of {scope} allows"),
         WaitingObject::NoWorker { queue } => {
-            format!("a worker that serves the queue {queue}: start one with hostel worker")
+            format!("a worker that serves the queue {queue} and has room for it; hostel worker starts one")
         }
         WaitingObject::Worker { worker, stops: true } => format!("worker {worker}, which stops it"),
         WaitingObject::Worker { worker, .. } if state.is_executing() => {

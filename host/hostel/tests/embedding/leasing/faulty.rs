@@ -6,8 +6,8 @@ use std::time::Duration;
 use hostel::journal::{
     Amendment, Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor,
     ExpireRequest, Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent,
-    LimitScope, LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec,
-    Submitted,
+    LeaseEnds, LimitScope, LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit,
+    RunRecord, RunSpec, Submitted,
 };
 use hostel::{RunFilter, RunId, Timestamp};
 use hostel_core::{BlobRef, RunCounts};
@@ -140,6 +140,7 @@ impl Journal for FaultyJournal {
         find(filter: &RunFilter, page: Page) -> Found;
         find_newer(filter: &RunFilter, than: Cursor, limit: usize) -> Found;
         counts() -> RunCounts;
+        lease_ends() -> Option<LeaseEnds>;
         histogram(request: &HistogramRequest) -> Vec<Bucket>;
         batch(batch: BatchId) -> Batch;
         batches() -> Vec<Batch>;
