@@ -22,7 +22,7 @@ pub(crate) fn print() {
     row(
         "map of 1,000,000 with a key for each (`inputs`), looked up, all results put on disk",
         &format!("{}, peak {peak} MiB", rate(per_second(took))),
-        "≤ 300 MiB",
+        "≤ 12 s, ≤ 100 MiB",
     );
     let hit_of_few = hit(few.path(), FEW);
     let hit_of_many = hit(many.path(), MANY);

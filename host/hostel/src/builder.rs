@@ -62,7 +62,7 @@ impl Default for HostBuilder {
             compile_program: None,
             root_certificates: None,
             queue_capacity: 100_000,
-            memory_cache_bytes: 64 << 20,
+            memory_cache_bytes: 24 << 20,
             book: BookBounds::default(),
             remote_cache: None,
             tag_limits: HashMap::new(),
@@ -219,7 +219,7 @@ impl HostBuilder {
         self
     }
 
-    /// The maximum memory for cached results, in bytes. Default: 64 MiB; 0 caches none in memory.
+    /// The maximum memory for cached results, in bytes. Default: 24 MiB; 0 caches none in memory.
     #[must_use]
     pub fn memory_cache_bytes(mut self, bytes: u64) -> Self {
         self.memory_cache_bytes = bytes;

@@ -51,7 +51,7 @@ const MAX_WAITS: i32 = 5_000;
 const WAIT: Duration = Duration::from_millis(2);
 
 /// The writer's page cache in KiB.
-const WRITERS_PAGES_KIB: i64 = 16 << 10;
+const WRITERS_PAGES_KIB: i64 = 8 << 10;
 
 /// The number of pages, of 4 KiB, in the log before they are taken into the database, which waits for the disk. Many,
 /// because a page of the index that was changed several times meanwhile is then written to the database once.
