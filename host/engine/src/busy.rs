@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use crate::boundary;
+
 /// Stretches of computing of at least this length are measured by the thread's own clock, which takes a system call of
 /// half a microsecond. Shorter ones are measured by the wall clock, because a thread is rarely preempted within them.
 const LONG: Duration = Duration::from_millis(1);
@@ -50,6 +52,7 @@ impl<'a, F: Future> Busy<'a, F> {
 
     fn compute(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
         let began = Instant::now();
+        boundary::stretch_begins(began);
         let polled = self.attempt.as_mut().poll(cx);
         *self.cpu_time += computed(began.elapsed());
         polled

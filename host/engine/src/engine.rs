@@ -9,7 +9,6 @@ use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
 use crate::component;
 use crate::config::{EngineOptions, Flavor};
-use crate::machine;
 use crate::meter::SharedMemory;
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
@@ -66,8 +65,9 @@ impl Engine {
     /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let lean = runtime(Flavor::Lean, &options)?.with_warm_places(&options);
-        let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
-        let look = options.max_process_bytes.map(|most| looking(Arc::clone(&memory), most));
+        let memory = SharedMemory::new(options.max_memory_bytes).of_process(options.max_process_bytes);
+        let memory = Arc::new(memory);
+        let look = options.max_process_bytes.map(|_| looking(Arc::clone(&memory)));
         let ticker = Ticker::start(look).map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
@@ -197,11 +197,10 @@ impl Engine {
     }
 }
 
-/// Finds out whether this process has more memory than that, now and whenever it is called. Without an answer of the system, it has not.
-fn looking(memory: Arc<SharedMemory>, most: u64) -> Look {
-    let look = move || memory.set_short(machine::process_bytes().is_some_and(|bytes| bytes > most));
-    look();
-    Box::new(look)
+/// Finds out whether this process has more memory than it should have, now and whenever it is called.
+fn looking(memory: Arc<SharedMemory>) -> Look {
+    memory.look();
+    Box::new(move || memory.look())
 }
 
 fn runtime(flavor: Flavor, options: &EngineOptions) -> Result<Runtime, EngineError> {

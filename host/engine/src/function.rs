@@ -22,6 +22,7 @@ struct Inner {
     style: Style,
     /// How much more memory its result takes than wasmtime counts.
     expansion: u64,
+    has_long_result: bool,
     /// Its position among the component's exports.
     position: usize,
     unknown_imports: UnknownImports,
@@ -37,16 +38,35 @@ impl Function {
         let position = exports.iter().position(|other| ptr::eq(other, export)).unwrap_or(usize::MAX);
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
         let expansion = signature.result.as_ref().map_or(1, types::expansion);
-        Self(Arc::new(Inner { component, key, signature, style, expansion, position, unknown_imports }))
+        let has_long_result = signature.result.as_ref().is_some_and(types::may_be_long);
+        Self(Arc::new(Inner {
+            component,
+            key,
+            signature,
+            style,
+            expansion,
+            has_long_result,
+            position,
+            unknown_imports,
+        }))
     }
 
     /// The same function, with another choice for imports that the host does not provide.
     #[must_use]
     pub fn unknown_imports(&self, unknown_imports: UnknownImports) -> Self {
-        let Inner { component, key, signature, style, expansion, position, .. } = &*self.0;
+        let Inner { component, key, signature, style, expansion, has_long_result, position, .. } = &*self.0;
         let (component, key, signature) = (component.clone(), key.clone(), signature.clone());
         let (style, expansion, position) = (*style, *expansion, *position);
-        Self(Arc::new(Inner { component, key, signature, style, expansion, position, unknown_imports }))
+        Self(Arc::new(Inner {
+            component,
+            key,
+            signature,
+            style,
+            expansion,
+            has_long_result: *has_long_result,
+            position,
+            unknown_imports,
+        }))
     }
 
     /// The choice for imports that the host does not provide.
@@ -83,6 +103,11 @@ impl Function {
     /// How much more memory its result takes than wasmtime counts: at least 1.
     pub(crate) fn expansion(&self) -> u64 {
         self.0.expansion
+    }
+
+    /// Whether its result may be long: if it has texts, lists or maps.
+    pub(crate) fn has_long_result(&self) -> bool {
+        self.0.has_long_result
     }
 
     /// The same, to be shared with the guest.

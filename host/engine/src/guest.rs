@@ -6,6 +6,7 @@ use hostel_core::{DirGrant, HostCall, Limit, Observation, Touch};
 use wasmtime::component::ResourceTable;
 use wasmtime::{CallHook, StoreContextMut, UpdateDeadline};
 
+use crate::boundary::Boundary;
 use crate::call::Call;
 use crate::context::ContextView;
 use crate::files::{FilesView, OpenDirError, SharedBook, open_roots};
@@ -30,6 +31,7 @@ pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) call: Call,
     pub(crate) notes: Notes,
+    pub(crate) boundary: Boundary,
     turn: Turn,
     wasi: LazyWasi,
     /// The standard input, if it is a stream.
@@ -45,6 +47,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new(
         meter: Meter,
+        boundary: Boundary,
         turn: Turn,
         call: Call,
         program: Program,
@@ -54,6 +57,7 @@ impl Guest {
         Self {
             meter,
             notes: Notes::new(log, on_touch.clone()),
+            boundary,
             turn,
             stdin: program.stream().cloned(),
             wasi: LazyWasi::new(program, resources),
@@ -197,12 +201,13 @@ impl Guest {
     }
 }
 
-/// Runs whenever the guest is about to resume after a call of the host.
-pub(crate) fn after_host_call(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
-    if !matches!(hook, CallHook::ReturningFromHost) {
-        return Ok(());
+/// Called by wasmtime whenever the guest and the host call each other, and at the end of these calls.
+pub(crate) fn cross(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
+    let guest = store.data_mut();
+    guest.boundary.cross(hook, &mut guest.meter)?;
+    if matches!(hook, CallHook::ReturningFromHost) {
+        guest.settle();
+        observe::name_touches(store, |guest| guest.notes.recorder());
     }
-    store.data_mut().settle();
-    observe::name_touches(store, |guest| guest.notes.recorder());
     Ok(())
 }

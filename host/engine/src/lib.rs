@@ -29,6 +29,7 @@
 
 mod apart;
 mod attempt;
+mod boundary;
 mod busy;
 mod call;
 mod compile_cache;

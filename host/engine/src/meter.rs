@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hostel_core::{Limit, LimitKind, Limits};
 use wasmtime::ResourceLimiter;
 
+use crate::machine;
+
 /// An attempt may hold this many times the free memory of the host: see [`SharedMemory`].
 const SHARE: u64 = 4;
 
@@ -36,7 +38,9 @@ pub(crate) struct SharedMemory {
     taken: AtomicU64,
     /// What the stacks of all attempts may take: as much as all their memory.
     stacks: AtomicU64,
-    /// Whether the process uses more memory than it should, for guests or for anything else.
+    /// The most memory that the process should have, for guests and for anything else.
+    of_process: Option<u64>,
+    /// Whether it has more.
     is_short: AtomicBool,
 }
 
@@ -52,8 +56,14 @@ impl SharedMemory {
             allowed,
             taken: AtomicU64::new(0),
             stacks: AtomicU64::new(0),
+            of_process: None,
             is_short: AtomicBool::new(false),
         }
+    }
+
+    /// The same, with a bound on the memory of the process.
+    pub(crate) const fn of_process(self, most: Option<u64>) -> Self {
+        Self { of_process: most, ..self }
     }
 
     /// Lets an attempt begin whose stack may take so much: if no other has begun, or if there is memory for it.
@@ -77,8 +87,14 @@ impl SharedMemory {
         self.stacks.load(Ordering::Acquire) > stack
     }
 
-    /// Whether the process has more memory than it should have. Returns whether that has ended.
-    pub(crate) fn set_short(&self, is_short: bool) -> bool {
+    /// Finds out whether the process has more memory than it should have, which takes some microseconds, and keeps the answer. Without one of
+    /// the system, it has not. Returns whether it had before and has no longer.
+    pub(crate) fn look(&self) -> bool {
+        let bytes = self.of_process.and_then(|most| Some(machine::process_bytes()? > most));
+        self.set_short(bytes.unwrap_or_default())
+    }
+
+    fn set_short(&self, is_short: bool) -> bool {
         self.is_short.swap(is_short, Ordering::Relaxed) && !is_short
     }
 
@@ -236,6 +252,19 @@ impl Meter {
             self.refuse(self.shared.limit());
         }
         is_taken
+    }
+
+    /// Refuses everything if the process has more memory than it should have.
+    pub(crate) fn refuse_if_short(&mut self) -> bool {
+        if self.shared.of_process.is_none() {
+            return false;
+        }
+        self.shared.look();
+        let is_short = self.shared.is_short.load(Ordering::Relaxed);
+        if is_short {
+            self.refuse(self.shared.limit());
+        }
+        is_short
     }
 
     /// Everything that counts for this attempt.

@@ -154,6 +154,12 @@ fn collect<T>(items: impl Iterator<Item = Result<T, Unwritable>>) -> Result<Arc<
     items.collect::<Result<Vec<_>, _>>().map(Into::into)
 }
 
+/// Whether values of a type may be long: those with texts, lists or maps.
+pub(crate) fn may_be_long(ty: &Type) -> bool {
+    matches!(ty, Type::String | Type::List(_) | Type::FixedList(..) | Type::Map(..))
+        || ty.parts().into_iter().any(may_be_long)
+}
+
 /// How much more memory values of a type take than wasmtime counts while it reads them: it does not count allocations, of which lists of
 /// values with parts have one for each.
 pub(crate) fn expansion(ty: &Type) -> u64 {

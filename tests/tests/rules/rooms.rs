@@ -21,7 +21,11 @@ const CIRCLES: [(&str, usize); 8] = [
 /// The rooms of engine, from the bottom up. Each module is in one, and a room uses those that it names.
 const ENGINE: [Room; 8] = [
     Room { name: "records", modules: &["denial", "log", "names", "notes", "observe"], uses: &[] },
-    Room { name: "limits", modules: &["machine", "meter", "resources", "ticker", "tls", "turn"], uses: &[] },
+    Room {
+        name: "limits",
+        modules: &["boundary", "machine", "meter", "resources", "ticker", "tls", "turn"],
+        uses: &[],
+    },
     Room { name: "orders", modules: &["call", "options", "program", "stdin"], uses: &["records"] },
     Room {
         name: "capabilities",

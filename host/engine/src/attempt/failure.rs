@@ -2,7 +2,7 @@
 
 use hostel_core::{Failure, Frame, Limit, LimitKind, Trap};
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace, WasmtimeBug};
 use wasmtime_wasi::I32Exit;
 
 use super::report::AttemptError;
@@ -16,6 +16,14 @@ use crate::wasi::{TooManyFields, TooManyPolled};
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
     if error.is::<PoolConcurrencyLimitError>() {
         return Err(AttemptError::NoRoom(error.to_string()));
+    }
+    if let Some(bug) = error.downcast_ref::<WasmtimeBug>() {
+        // The rest says where in its source.
+        let bug = bug.to_string();
+        return Err(AttemptError::Internal(format!(
+            "wasmtime has a bug: {}",
+            bug.lines().next().unwrap_or_default()
+        )));
     }
     let stderr_tail = guest.call.options.log.stderr_tail();
     if let Some(&I32Exit(code)) = error.downcast_ref() {

@@ -15,11 +15,13 @@ use hostel_core::{
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
+use crate::boundary::Boundary;
 use crate::busy::{Busy, WaitedTooLong};
 use crate::call::Call;
 use crate::component::{Style, Warm};
+use crate::config::STACK_BYTES;
 use crate::function::Function;
-use crate::guest::{Guest, after_host_call};
+use crate::guest::{self, Guest};
 use crate::meter::{Meter, SharedMemory};
 use crate::options::AttemptOptions;
 use crate::program::Program;
@@ -357,10 +359,12 @@ impl Attempt<'_> {
         let call = Call { task, options, deadline: self.deadline };
         let resources = &self.function.component().0.resources;
         let SharedResources { ticker, memory, counts_fuel, .. } = &**resources;
-        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program, resources);
+        let (meter, turn) = (Meter::new(limits, memory), ticker.rhythm().turn());
+        let boundary = Boundary::new(self.function.has_long_result());
+        let guest = Guest::new(meter, boundary, turn, call, program, resources);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
-        store.call_hook(after_host_call);
+        store.call_hook(guest::cross);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -368,6 +372,7 @@ impl Attempt<'_> {
         store.set_max_component_handles(size(limits.handles));
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));
+            store.data_mut().boundary.set_async(STACK_BYTES as u64);
         }
         if *counts_fuel {
             // Cannot fail: the engine counts fuel.

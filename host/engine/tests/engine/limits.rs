@@ -22,9 +22,9 @@ fn frugal(path: &str, name: &str) -> Function {
     FRUGAL.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap()
 }
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
-fn limit_of(ran: &Ran) -> Limit {
+pub(crate) fn limit_of(ran: &Ran) -> Limit {
     match ran.failure() {
         Failure::Limit { limit, .. } => *limit,
         other => panic!("expected a limit, found {other:?}"),

@@ -6,6 +6,7 @@
 #[cfg(unix)]
 mod apart;
 mod bombs;
+mod boundary;
 mod budget_bombs;
 mod compile_cache;
 mod context;
