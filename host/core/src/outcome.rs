@@ -219,10 +219,13 @@ impl<V> Failure<V> {
     }
 }
 
+/// The most characters of a failure in words. The value of a typed error has the rest.
+pub const MAX_FAILURE_CHARS: usize = 4_096;
+
 impl fmt::Display for Failure {
-    /// One line, without backtrace and stderr.
+    /// One line of at most [`MAX_FAILURE_CHARS`] characters, without backtrace and stderr.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_line(f, write_error)
+        f.write_str(&excerpt_within(fmt::from_fn(|f| self.write_line(f, write_error)), MAX_FAILURE_CHARS))
     }
 }
 
@@ -260,7 +263,7 @@ pub(crate) fn write_error(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Res
     } else if let Value::String(text) = value {
         write!(f, "returned the error {text:?}")
     } else {
-        write!(f, "returned the error {}", value.to_wave())
+        write!(f, "returned the error {value}")
     }
 }
 
@@ -268,7 +271,7 @@ impl fmt::Display for Outcome {
     /// One line; a value in WAVE.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Completed(value) => f.write_str(&value.to_wave()),
+            Self::Completed(value) => value.fmt(f),
             Self::Failed(failure) => failure.fmt(f),
             Self::Crashed { reason } => write!(f, "crashed: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
@@ -287,6 +290,9 @@ mod tests {
         check(Failure::Error(Value::UNIT), "returned an error without a value");
         check(Failure::Error(Value::String("too \"cold\"".into())), r#"returned the error "too \"cold\"""#);
         check(Failure::Error(Value::U32(7)), "returned the error 7");
+        let long = Failure::Error(Value::List(vec![Value::U8(7); 1 << 20])).to_string();
+        assert!(long.starts_with("returned the error [7, 7") && long.ends_with('…'), "{long}");
+        assert_eq!(long.chars().count(), MAX_FAILURE_CHARS + 1);
         check(Failure::Exit { code: 1, stderr_tail: vec![] }, "exited with code 1");
         check(Failure::TimedOut { after: Duration::from_millis(1500) }, "timed out after 1.5s");
         let limit = Limit { kind: LimitKind::Memory, allowed: 1 << 20 };

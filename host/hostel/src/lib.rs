@@ -263,7 +263,8 @@ pub use hostel_core::{
 };
 // Texts for people.
 pub use hostel_core::{
-    MAX_ERROR_CHARS, bytes_text, count_text, duration_text, excerpt_within, is_deceptive, listed,
+    MAX_ERROR_CHARS, MAX_FAILURE_CHARS, bytes_text, count_text, duration_text, excerpt_within, is_deceptive,
+    listed,
 };
 
 pub use hostel_engine::{

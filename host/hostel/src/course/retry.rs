@@ -41,7 +41,7 @@ pub(super) fn plan(run: &Arc<Run>, outcome: Outcome, delay: Duration) -> bool {
     cell.step = Step::Slot;
     if let Some(log) = cell.log.take() {
         let receipt = cell.receipt.take();
-        cell.ended_attempts.push(EndedAttempt { outcome: Arc::new(outcome), log, receipt });
+        cell.ended_attempts.push(EndedAttempt::new(outcome, log, receipt));
     }
     true
 }

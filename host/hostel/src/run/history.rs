@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp, Transition};
+use hostel_core::{Event, Failure, LogLine, Outcome, Receipt, Timestamp, Transition, Value};
 use hostel_engine::LogBook;
 
 /// One execution of a run, in its own instance.
@@ -16,7 +16,8 @@ pub struct Attempt {
     pub began_at: Timestamp,
     /// The time at which it ended; `None` while it executes.
     pub ended_at: Option<Timestamp>,
-    /// Its outcome; `None` while it executes.
+    /// Its outcome; `None` while it executes. If another attempt followed, a typed error of more than [`Attempt::MAX_ERROR_BYTES`] is a text with
+    /// its beginning.
     pub outcome: Option<Arc<Outcome>>,
     /// The lines that it has printed and logged.
     pub log: Vec<LogLine>,
@@ -42,13 +43,29 @@ pub(crate) struct AttemptView<'a> {
 }
 
 impl EndedAttempt {
+    /// An attempt with this outcome, of which a long typed error is shortened.
+    pub(crate) fn new(outcome: Outcome, log: Arc<LogBook>, receipt: Option<Box<Receipt>>) -> Self {
+        let outcome = Arc::new(shortened(&outcome).unwrap_or(outcome));
+        Self { outcome, log, receipt }
+    }
+
     fn view(&self) -> AttemptView<'_> {
         let Self { outcome, log, receipt } = self;
         AttemptView { outcome: Some(outcome), log: Some(log), receipt: receipt.as_deref() }
     }
 }
 
+/// If the outcome is a long typed error, a failure with its beginning as a text.
+fn shortened(outcome: &Outcome) -> Option<Outcome> {
+    let Outcome::Failed(failure @ Failure::Error(error)) = outcome else { return None };
+    let is_long = error.footprint() > Attempt::MAX_ERROR_BYTES;
+    is_long.then(|| Outcome::Failed(Failure::Error(Value::String(format!("shortened: {failure}")))))
+}
+
 impl Attempt {
+    /// How many bytes the typed error of an attempt has at most that another one followed, as [`Value::footprint`] counts them.
+    pub const MAX_ERROR_BYTES: usize = 16 << 10;
+
     /// The duration of the attempt; `None` while it executes.
     pub fn duration(&self) -> Option<Duration> {
         Some(self.ended_at?.since(self.began_at))
@@ -89,5 +106,23 @@ impl Attempt {
             stdout: Vec::new(),
             receipt: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_errors_of_earlier_attempts_are_shortened() {
+        let kept = |letters: usize| {
+            let error = Failure::Error(Value::String("a".repeat(letters)));
+            let attempt = EndedAttempt::new(Outcome::Failed(error), Arc::new(LogBook::new(0, None)), None);
+            let Outcome::Failed(Failure::Error(Value::String(error))) = &*attempt.outcome else { panic!() };
+            error.clone()
+        };
+        assert_eq!(kept(1_000), "a".repeat(1_000));
+        let shortened = kept(Attempt::MAX_ERROR_BYTES);
+        assert!(shortened.starts_with("shortened: returned the error \"aaa") && shortened.len() < 5_000);
     }
 }

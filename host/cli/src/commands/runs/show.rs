@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{InputSpec, Journal, JournalEntry, SqliteJournal, StoredValue};
-use hostel::{Failure, Origin, Outcome, Receipt, RunId, State, Value};
+use hostel::{Failure, Origin, Outcome, Receipt, RunId, State, Value, excerpt_within};
 use hostel_wire::{
     AttemptObject, InputJson, ReceiptObject, RunAnswerObject, RunObject, StoredRun, StoredRunObject,
     WaitingObject, instant, printable, waiting_for,
@@ -25,6 +25,9 @@ use crate::remote::{self, Remote, Request};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::one_line;
+
+/// The most characters of a value in the table.
+const SHOWN_CHARS: usize = 4_096;
 
 /// Show everything that is known of a run
 #[derive(Args, Debug)]
@@ -193,10 +196,11 @@ impl Shown {
         let state = remote::state(&run.state);
         let has_value = run.value.as_ref().is_some_and(Option::is_some);
         let value = match run.error.as_ref().and_then(|error| error.value.as_ref()) {
-            Some(value) => Some(one_line(&value.to_string())),
-            None if has_value => Some(one_line(
-                &remote.text(&Request::get(&["runs", &run.run, "result"]).query("form", "wave"))?,
-            )),
+            Some(value) => Some(one_line(&excerpt_within(value, SHOWN_CHARS))),
+            None if has_value => {
+                let text = remote.text(&Request::get(&["runs", &run.run, "result"]).query("form", "wave"))?;
+                Some(one_line(&excerpt_within(text, SHOWN_CHARS)))
+            }
             None => None,
         };
         let has_ended = |attempt: &AttemptObject| attempt.duration_ms.is_some();
@@ -216,7 +220,10 @@ impl Shown {
             slot: schedule.clone().map(|schedule| (schedule, slot.clone().unwrap_or_default())),
             traceparent,
             tags: run.tags.clone().unwrap_or_default(),
-            inputs: inputs.into_iter().map(|input| one_line(&input.wave)).collect(),
+            inputs: inputs
+                .into_iter()
+                .map(|input| one_line(&excerpt_within(input.wave, SHOWN_CHARS)))
+                .collect(),
             history: answer.run.history.iter().map(|one| (one.at.clone(), one.state.to_string())).collect(),
             crashes: answer.run.crashes,
             value,
@@ -299,7 +306,7 @@ fn value_text(journal: &dyn Journal, value: &StoredValue) -> Result<String, Prob
         StoredValue::Blob(blob) => journal.blob(blob)?,
     };
     Ok(match bytes.map(|bytes| Value::from_canonical(&bytes)) {
-        Some(Ok((_, value))) => one_line(&value.to_string()),
+        Some(Ok((_, value))) => one_line(&excerpt_within(value, SHOWN_CHARS)),
         Some(Err(_)) | None => "cannot be read".to_owned(),
     })
 }
