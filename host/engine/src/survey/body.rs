@@ -216,8 +216,8 @@ impl<'a> Counted<'a> {
     /// Counts operators that are combined with a constant that may be their operand. If the constant is further away,
     /// it has bytes of its own.
     fn fold(&mut self, operator: &Operator<'_>) {
-        if cost::is_pinned(operator) && self.since_constant > 0 {
-            self.merges.pin();
+        if self.since_constant > 0 {
+            self.merges.pin(cost::pins(operator));
         }
         if cost::is_constant(operator) {
             self.since_constant = 0;

@@ -67,7 +67,7 @@ pub enum Bound {
     /// The locals of one function, including its parameters.
     Locals,
     /// The values that one function merges where branches meet, times the places where it does: a local that was set in an `if`, or
-    /// in a block that is left from several places, and the results of these. A quarter of the square of the shifts, rotations and `memory.grow` counts, too. The compiler's memory
+    /// in a block that is left from several places, and the results of these. A quarter of the square of the shifts, rotations, `memory.grow` and `table.init` counts, too. The compiler's memory
     /// grows with that.
     BodyMerges,
     /// The values that each function merges, squared, four times the values times places, and ten times the square of the shifts, rotations

@@ -100,9 +100,9 @@ impl Merges {
         }
     }
 
-    /// Counts an operator that needs a certain register.
-    pub(super) fn pin(&mut self) {
-        self.pinned += 1;
+    /// Counts operators that need a certain register.
+    pub(super) fn pin(&mut self, operators: u64) {
+        self.pinned += operators;
     }
 
     /// Ends the innermost block.
@@ -215,7 +215,7 @@ mod tests {
         let mut merges = Merges::default();
         assert_eq!(counted(&mut merges, "(01)(12)"), (4, 2));
         assert_eq!((merges.held(), merges.squared()), (8, 16 + 4 * 8));
-        (0..10).for_each(|_| merges.pin());
+        (0..10).for_each(|_| merges.pin(1));
         assert_eq!((merges.held(), merges.squared()), (8 + 25, 16 + 4 * 8 + 10 * 100));
         merges.begin();
         assert_eq!((merges.held(), merges.squared(), merges.held_bytes()), (0, 0, 0));

@@ -86,6 +86,20 @@ fn chains_that_need_one_register_in_every_step_are_bounded() {
         check_bound(&of(1, 0, &chain(22_000)), Bound::BodyMerges);
         check_bound(&of(3, 0, &chain(18_000)), Bound::Merges);
     }
+    // A component of so many functions took 66 s. One of them has fewer than 5,700, which is the bound on extra cost.
+    let inits = |times: usize| {
+        format!(
+            "(table 1 funcref) (elem funcref (ref.null func)) {}",
+            format!(
+                "(func (param $n i32) {})",
+                "(table.init 0 (local.get $n) (local.get $n) (local.get $n))".repeat(times)
+            )
+            .repeat(9)
+        )
+    };
+    let in_module = |module: String| assembled(&format!("(component (core module {module}))"));
+    loaded(&in_module(inits(500)));
+    check_bound(&in_module(inits(5_000)), Bound::Merges);
     // By a constant, it is an operator like any other.
     let by_constant = "(local.set $p (i32.rotl (local.get $p) (i32.const 5)))".repeat(22_000);
     assert!(loaded(&of(1, 0, &by_constant)).exports().is_empty());
