@@ -279,6 +279,19 @@ fn a_run_is_shown_with_what_it_waits_for() {
 }
 
 #[test]
+fn a_long_value_is_cut_in_the_table_and_whole_in_json() {
+    let place = Place::with_data_dir();
+    let run = completed(&place, "delay arith.wasm#pow 10 5000");
+    assert_eq!(place.run("worker --until-idle --quiet").code, 0);
+    let shown = completed(&place, &format!("runs show {run}"));
+    let value = shown.lines().find_map(|line| line.strip_prefix("value")).unwrap().trim();
+    assert_eq!(value, format!("\"1{}…", "0".repeat(4_094)));
+    let shown = completed(&place, &format!("runs show {run} --output json"));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["value"].as_str().unwrap().len(), 5_001);
+}
+
+#[test]
 fn what_people_see() {
     let place = Place::with_data_dir();
     let run = completed(&place, "delay arith.wasm#add 40 2 --name sum");

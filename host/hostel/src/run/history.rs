@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{Event, Failure, LogLine, Outcome, Receipt, Timestamp, Transition, Value};
+use hostel_core::{
+    Event, Failure, LogLine, MAX_FAILURE_CHARS, Outcome, Receipt, Timestamp, Transition, Value,
+    excerpt_within,
+};
 use hostel_engine::LogBook;
 
 /// One execution of a run, in its own instance.
@@ -57,9 +60,16 @@ impl EndedAttempt {
 
 /// If the outcome is a long typed error, a failure with its beginning as a text.
 fn shortened(outcome: &Outcome) -> Option<Outcome> {
-    let Outcome::Failed(failure @ Failure::Error(error)) = outcome else { return None };
-    let is_long = error.footprint() > Attempt::MAX_ERROR_BYTES;
-    is_long.then(|| Outcome::Failed(Failure::Error(Value::String(format!("shortened: {failure}")))))
+    let Outcome::Failed(Failure::Error(error)) = outcome else { return None };
+    if error.footprint() <= Attempt::MAX_ERROR_BYTES {
+        return None;
+    }
+    let beginning = if let Value::String(text) = error {
+        excerpt_within(text, MAX_FAILURE_CHARS)
+    } else {
+        excerpt_within(error, MAX_FAILURE_CHARS)
+    };
+    Some(Outcome::Failed(Failure::Error(Value::String(beginning))))
 }
 
 impl Attempt {
@@ -123,6 +133,6 @@ mod tests {
         };
         assert_eq!(kept(1_000), "a".repeat(1_000));
         let shortened = kept(Attempt::MAX_ERROR_BYTES);
-        assert!(shortened.starts_with("shortened: returned the error \"aaa") && shortened.len() < 5_000);
+        assert_eq!(shortened, format!("{}…", "a".repeat(MAX_FAILURE_CHARS)));
     }
 }

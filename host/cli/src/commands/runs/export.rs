@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::journal::{Journal, Page, each_page};
 
-use super::show::json;
+use super::show;
 use super::{filter, open};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
@@ -37,7 +37,7 @@ impl Export {
             for head in &found.runs {
                 // A run may be removed between the two reads.
                 if let Some(entry) = journal.get(head.run)? {
-                    ui.result_line(&json(&journal, &entry)?)?;
+                    show::write_run(ui, &journal, &entry)?;
                 }
             }
             Ok(ControlFlow::Continue(()))

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::options::server::ServerOptions;
 use crate::output::table::Layout;
-use crate::output::to_json;
+use crate::output::write_json;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::remote::{self, Remote, Request};
@@ -96,7 +96,7 @@ impl Show {
         let journal = open(&self.host)?;
         let entry = entry(&journal, self.run)?;
         match self.form.output {
-            Form::Json => ui.result_line(&json(&journal, &entry)?)?,
+            Form::Json => write_run(ui, &journal, &entry)?,
             Form::Table => table(ui, Shown::stored(&journal, &entry)?)?,
         }
         ui.flush()?;
@@ -120,7 +120,7 @@ impl Show {
             Form::Json => {
                 let values = inputs.into_iter().map(|input| InputJson::received(input.value));
                 answer.run.inputs = Some(values.collect());
-                ui.result_line(&to_json(&answer.run))?;
+                ui.result_of(|to| write_json(to, &answer.run))?;
             }
             Form::Table => table(ui, Shown::answered(remote, &answer, inputs)?)?,
         }
@@ -129,13 +129,13 @@ impl Show {
     }
 }
 
-/// A run with everything that is known of it, as a line of JSON.
-pub(super) fn json(journal: &SqliteJournal, entry: &JournalEntry) -> Result<String, Problem> {
+/// Writes a run with everything that is known of it as a line of JSON.
+pub(super) fn write_run(ui: &Ui, journal: &SqliteJournal, entry: &JournalEntry) -> Result<(), Stop> {
     // A blob that cannot be read is reported as missing.
     let stored = StoredRun::read(entry.record(), |blob| journal.blob(blob).ok().flatten());
     let stored = stored.map_err(|error| Problem::of(hostel::ErrorKind::Internal, &error))?;
-    let object = StoredRunObject::new(RunObject::stored(&stored), entry);
-    Ok(to_json(&object.with_inputs(&stored)))
+    let object = StoredRunObject::new(RunObject::stored(&stored), entry).with_inputs(&stored);
+    ui.result_of(|to| write_json(to, &object))
 }
 
 fn table(ui: &Ui, shown: Shown) -> Result<(), Stop> {
